@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -13,7 +13,7 @@ from estradyn.errors import InputError
 
 @dataclass(frozen=True)
 class DoseSchedule:
-    """Instant additions to states, one row per dose.
+    """Additions to states or to their inflows, one row per event.
 
     Attributes
     ----------
@@ -24,7 +24,9 @@ class DoseSchedule:
     state
         Position in `states` of the state the dose is added to.
     amount
-        Amount in the unit of the state.
+        Amount in the unit of the state; for an inflow, change of its rate per time.
+    to_inflow
+        Whether the amount changes the rate of an infusion instead of the state itself.
     states
         Names of the states that are dosed.
     """
@@ -33,6 +35,7 @@ class DoseSchedule:
     time: NDArray[np.float64]
     state: NDArray[np.int64]
     amount: NDArray[np.float64]
+    to_inflow: NDArray[np.bool_]
     states: tuple[str, ...]
 
     @classmethod
@@ -59,8 +62,35 @@ class DoseSchedule:
             times.ravel().copy(),
             np.zeros(patients.size, dtype=np.int64),
             amounts.ravel().copy(),
+            np.zeros(patients.size, dtype=bool),
             (state,),
         )
+
+    @classmethod
+    def infusions(
+        cls,
+        patient: ArrayLike,
+        start: ArrayLike,
+        duration: ArrayLike,
+        state: str,
+        amount: ArrayLike,
+    ) -> DoseSchedule:
+        """Return doses that enter a state at a constant rate over a duration above zero.
+
+        Raises
+        ------
+        InputError
+            If a number is not finite or a duration not above zero.
+        """
+        durations = np.asarray(duration, dtype=np.float64)
+        if not (durations > 0).all():
+            raise InputError(f"the duration of an infusion into '{state}' must be above zero")
+        rate = np.asarray(amount, dtype=np.float64) / durations
+        stop = np.asarray(start, dtype=np.float64) + durations
+        begin = cls.from_records(patient, start, state, rate)
+        end = cls.from_records(patient, stop, state, -rate)
+        both = cls.together([begin, end])
+        return replace(both, to_inflow=np.ones(both.patient.size, dtype=bool))
 
     @classmethod
     def repeated(
@@ -111,17 +141,8 @@ class DoseSchedule:
             np.concatenate([empty, *(s.time for s in schedules)]),
             np.concatenate([empty.astype(np.int64), *states]),
             np.concatenate([empty, *(s.amount for s in schedules)]),
+            np.concatenate([empty.astype(bool), *(s.to_inflow for s in schedules)]),
             names,
-        )
-
-    def for_patients(self, patients: NDArray[np.int64]) -> DoseSchedule:
-        """Return the doses of some patients, renumbered by their place in `patients`."""
-        place = np.full(max(self.patient.max(initial=-1), patients.max(initial=-1)) + 1, -1)
-        place[patients] = np.arange(len(patients))
-        new = place[self.patient]
-        chosen = new >= 0
-        return DoseSchedule(
-            new[chosen], self.time[chosen], self.state[chosen], self.amount[chosen], self.states
         )
 
 
@@ -135,26 +156,49 @@ class EventTable:
     first: NDArray[np.int64]
     time: NDArray[np.float64]
     slot: NDArray[np.int64]
-    factor: NDArray[np.float64]
     amount: NDArray[np.float64]
 
 
 def event_table(
-    schedule: DoseSchedule, patients: int, start: float, state_names: Sequence[str]
+    schedule: DoseSchedule,
+    patients: int,
+    start: float,
+    state_names: Sequence[str],
+    inflow_states: Sequence[str],
+    first_inflow_slot: int,
 ) -> EventTable:
-    """Sort doses by patient and time and resolve the states they go to.
+    """Sort doses by patient and time and resolve the places they go to.
+
+    Parameters
+    ----------
+    schedule
+        Doses of all patients.
+    patients
+        Number of patients.
+    start
+        Start of the simulation.
+    state_names
+        States of the model, in order.
+    inflow_states
+        States compiled to receive infusions.
+    first_inflow_slot
+        Place of the first inflow in the working memory.
 
     Raises
     ------
     InputError
         If a dose names a state or patient that does not exist or comes before the start.
     """
-    unknown = [name for name in schedule.states if name not in state_names]
-    if unknown:
-        raise InputError(
-            f"a dose goes into '{unknown[0]}', which is not a state of the model; "
-            f"its states are {', '.join(state_names)}"
-        )
+    places = {False: list(state_names), True: list(inflow_states)}
+    for to_inflow, allowed in places.items():
+        used = np.unique(schedule.state[schedule.to_inflow == to_inflow])
+        for name in (schedule.states[position] for position in used):
+            if name not in allowed:
+                kind = "an infusion" if to_inflow else "a dose"
+                raise InputError(
+                    f"{kind} goes into '{name}'; this model takes it in "
+                    f"{', '.join(allowed) or 'no state'}"
+                )
     if schedule.patient.size:
         if schedule.patient.min() < 0 or schedule.patient.max() >= patients:
             raise InputError(f"a dose is for a patient outside 0 to {patients - 1}")
@@ -163,15 +207,20 @@ def event_table(
                 f"a dose at {schedule.time.min():g} comes before the start of the simulation, "
                 f"{start:g}"
             )
+    slots = np.zeros((2, len(schedule.states)), dtype=np.int64)
+    for position, name in enumerate(schedule.states):
+        if name in places[False]:
+            slots[0, position] = places[False].index(name)
+        if name in places[True]:
+            slots[1, position] = first_inflow_slot + places[True].index(name)
     order = np.lexsort((schedule.time, schedule.patient))
-    slots = np.array([list(state_names).index(name) for name in schedule.states], dtype=np.int64)
     first = np.zeros(patients + 1, dtype=np.int64)
     np.cumsum(np.bincount(schedule.patient, minlength=patients), out=first[1:])
+    slot = slots[schedule.to_inflow[order].astype(np.int64), schedule.state[order]]
     return EventTable(
         first=first,
         # One entry past the end, so that looking at the next event never reads foreign memory.
         time=np.append(schedule.time[order], np.inf),
-        slot=np.append(slots[schedule.state[order]] if order.size else [], 0).astype(np.int64),
-        factor=np.ones(order.size + 1),
+        slot=np.append(slot, 0).astype(np.int64),
         amount=np.append(schedule.amount[order], 0.0),
     )

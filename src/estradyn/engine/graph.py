@@ -25,10 +25,6 @@ COMPARISONS = {
     "Unequality": "!=",
 }
 
-ONE_ARGUMENT_FUNCTIONS = frozenset(
-    "exp log sqrt sin cos tan asin acos atan sinh cosh tanh asinh acosh atanh floor ceiling".split()
-)
-
 FUNCTION_NAMES = {
     "Log": "log",
     "Sin": "sin",
@@ -46,6 +42,9 @@ FUNCTION_NAMES = {
     "Floor": "floor",
     "Ceiling": "ceiling",
 }
+
+
+ONE_ARGUMENT_FUNCTIONS = frozenset({"exp", "sqrt", *FUNCTION_NAMES.values()})
 
 
 class Varies(IntEnum):
@@ -201,13 +200,12 @@ class Graph:
                 return self.negate(self.multiply(int(self.operands[one][0]), other))
         if self.varies[left] < self.varies[right]:
             left, right = right, left
-        if self.varies[left] == Varies.IN_TIME and self.varies[right] < Varies.IN_TIME:
-            if self.operations[left] == "*":
-                inner, factor = (int(operand) for operand in self.operands[left])
-                if self.varies[inner] < Varies.IN_TIME:
-                    inner, factor = factor, inner
-                if self.varies[factor] < Varies.IN_TIME:
-                    return self.make("*", inner, self.multiply(factor, right))
+        if self.varies[right] < Varies.IN_TIME and self.operations[left] == "*":
+            inner, factor = (int(operand) for operand in self.operands[left])
+            if self.varies[inner] < Varies.IN_TIME:
+                inner, factor = factor, inner
+            if self.varies[inner] == Varies.IN_TIME and self.varies[factor] < Varies.IN_TIME:
+                return self.make("*", inner, self.multiply(factor, right))
         return self.make("*", left, right)
 
     def divide(self, numerator: int, denominator: int) -> int:
@@ -243,7 +241,7 @@ class Graph:
         """
         p = self.literal(exponent)
         b = self.literal(base)
-        if p is not None and b is not None and (b > 0 or float(p).is_integer() and b != 0):
+        if p is not None and b is not None and (b > 0 or (float(p).is_integer() and b != 0)):
             return self.number(b**p)
         if p is not None:
             if p == 0.5:
@@ -305,7 +303,9 @@ class Graph:
             return values[name]
         if expression.is_number and not expression.args:
             if kind in ("Infinity", "NegativeInfinity", "NaN", "ComplexInfinity"):
-                return self.number({"Infinity": math.inf, "NegativeInfinity": -math.inf}.get(kind, math.nan))
+                return self.number(
+                    {"Infinity": math.inf, "NegativeInfinity": -math.inf}.get(kind, math.nan)
+                )
             return self.number(float(expression))
         if kind in ("BooleanTrue", "BooleanFalse"):
             return self.number(1.0 if kind == "BooleanTrue" else 0.0)
@@ -323,7 +323,9 @@ class Graph:
             left, right = (self._lower(argument, values, memo) for argument in arguments)
             return self._compare(COMPARISONS[kind], left, right)
         if kind in ("And", "Or", "Xor", "Not"):
-            return self._logic(kind, [self._lower(argument, values, memo) for argument in arguments])
+            return self._logic(
+                kind, [self._lower(argument, values, memo) for argument in arguments]
+            )
         if kind == "Piecewise":
             result = self.number(math.nan)
             for piece in range(len(arguments) - 2, -1, -2):
@@ -436,7 +438,9 @@ class Graph:
         first = arguments[0]
         if operation == "select":
             return self.select(
-                first, self.derivative(arguments[1], variable), self.derivative(arguments[2], variable)
+                first,
+                self.derivative(arguments[1], variable),
+                self.derivative(arguments[2], variable),
             )
         if operation in ("<", "<=", "==", "!=", "and", "or", "not", "floor", "ceiling"):
             return self.zero
@@ -525,4 +529,3 @@ def _evaluate(name: str, argument: float) -> float:
     if name == "floor":
         return float(math.floor(argument))
     return float(getattr(math, name)(argument))
-

@@ -37,7 +37,6 @@ INTEGRATE_ARGUMENTS = (
     ("event_first", POINTER),
     ("event_time", POINTER),
     ("event_slot", POINTER),
-    ("event_factor", POINTER),
     ("event_amount", POINTER),
     ("output_times", POINTER),
     ("output_count", INTEGER),
@@ -424,7 +423,9 @@ class _IntegrateWriter:
         with builder.if_then(self.any_lane(self.lanes_at_stop())):
             self.serve_stops()
         waiting = self.any_lane(self.lanes_without_patient())
-        left = builder.icmp_signed("<", builder.load(self.next_patient, typ=INTEGER), self.argument["patients"])
+        left = builder.icmp_signed(
+            "<", builder.load(self.next_patient, typ=INTEGER), self.argument["patients"]
+        )
         builder.cbranch(builder.and_(waiting, left), head, step)
 
         builder.position_at_end(step)
@@ -560,9 +561,7 @@ class _IntegrateWriter:
             slot = self.element(argument["event_slot"], event, INTEGER)
             index = self.in_lane(slot, lane)
             before = self.element(argument["workspace"], index)
-            factor = self.element(argument["event_factor"], event)
-            amount = self.element(argument["event_amount"], event)
-            after = builder.fadd(builder.fmul(before, factor), amount)
+            after = builder.fadd(before, self.element(argument["event_amount"], event))
             self.put_element(after, argument["workspace"], index)
             self.put_count("event", lane, builder.add(event, self.integer(1)))
             self.put_scalar("after_dose", lane, 1.0)
@@ -613,8 +612,10 @@ class _IntegrateWriter:
             bend: ir.Value | None = None
             for row in reversed(self.method.dense):
                 term = self.weighted_stages(row, position)
-                bend = term if bend is None else self.mathematics.multiply_add(
-                    builder, bend, theta, term
+                bend = (
+                    term
+                    if bend is None
+                    else self.mathematics.multiply_add(builder, bend, theta, term)
                 )
             inner = self.mathematics.multiply_add(builder, one_minus, bend, new)
             between = self.mathematics.multiply_add(
@@ -651,7 +652,9 @@ class _IntegrateWriter:
         with self.loop(layout.outputs) as output:
             source = self.in_lane(builder.add(output, self.integer(layout.output)), lane)
             target = builder.add(builder.mul(row, self.integer(layout.outputs)), output)
-            self.put_element(self.element(argument["workspace"], source), argument["outputs"], target)
+            self.put_element(
+                self.element(argument["workspace"], source), argument["outputs"], target
+            )
         self.put_count("output", lane, builder.add(position, self.integer(1)))
         self.schedule_output(lane)
 
@@ -871,9 +874,7 @@ class _IntegrateWriter:
             one = builder.select(counted, self.mathematics.integer(1), zero)
             builder.store(builder.add(before, one), address, align=64)
         size = self.mathematics.intrinsic(builder, "fabs", time)
-        smallest = builder.fmul(
-            builder.fadd(size, step), constant(SMALLEST_RELATIVE_STEP)
-        )
+        smallest = builder.fmul(builder.fadd(size, step), constant(SMALLEST_RELATIVE_STEP))
         rejected = builder.and_(builder.not_(accepted), builder.not_(empty))
         # The unordered comparison also holds for a step that is not a number.
         stuck = builder.and_(rejected, builder.fcmp_unordered("<=", step, smallest))
@@ -917,20 +918,17 @@ class _IntegrateWriter:
         for name, bits in (("failed", failed), ("stuck", stuck), ("finite", finite)):
             for lane in range(self.layout.width):
                 bit = builder.extract_element(bits, self.integer(lane))
-                self.put_element(
-                    builder.zext(bit, ir.IntType(8)), slots[name], self.integer(lane)
-                )
+                self.put_element(builder.zext(bit, ir.IntType(8)), slots[name], self.integer(lane))
 
         def holds(name: str, lane: ir.Value) -> ir.Value:
             return builder.trunc(self.element(slots[name], lane, ir.IntType(8)), BIT)
 
-        with self.loop(self.layout.width) as lane:
-            with builder.if_then(holds("failed", lane)):
-                when_stuck = builder.select(
-                    holds("finite", lane),
-                    self.integer(int(PatientStatus.STEP_TOO_SMALL)),
-                    self.integer(int(PatientStatus.NOT_FINITE)),
-                )
-                limit = self.integer(int(PatientStatus.STEP_LIMIT))
-                status = builder.select(holds("stuck", lane), when_stuck, limit)
-                self.release(lane, status)
+        with self.loop(self.layout.width) as lane, builder.if_then(holds("failed", lane)):
+            when_stuck = builder.select(
+                holds("finite", lane),
+                self.integer(int(PatientStatus.STEP_TOO_SMALL)),
+                self.integer(int(PatientStatus.NOT_FINITE)),
+            )
+            limit = self.integer(int(PatientStatus.STEP_LIMIT))
+            status = builder.select(holds("stuck", lane), when_stuck, limit)
+            self.release(lane, status)

@@ -47,9 +47,9 @@ class LaneFunctions:
         self._call(self._observe, time, state, self._output)
         return self._output[:, 0].copy()
 
-    def add_to_constant(self, position: int, factor: float, amount: float) -> None:
+    def add_to_constant(self, position: int, amount: float) -> None:
         """Change a constant (an inflow) at an event."""
-        self._constants[position] = self._constants[position] * factor + amount
+        self._constants[position] += amount
 
     def _call(self, function: object, time: float, state: NDArray, result: NDArray) -> None:
         self._time[...] = time
@@ -94,11 +94,10 @@ def solve_reference(
                 break
             while event < last_event and events.time[event] <= now:
                 slot = int(events.slot[event])
-                factor, amount = events.factor[event], events.amount[event]
                 if slot < layout.states:
-                    state[slot] = state[slot] * factor + amount
+                    state[slot] += events.amount[event]
                 else:
-                    functions.add_to_constant(slot - layout.constants, factor, amount)
+                    functions.add_to_constant(slot - layout.constants, events.amount[event])
                 event += 1
             stop = min(events.time[event] if event < last_event else np.inf, times[-1])
             wanted = times[(times > now) & (times <= stop)]

@@ -205,7 +205,9 @@ def _prepare(
             raise InputError(
                 f"initial states have shape {initial.shape}, not {(count, layout.states)}"
             )
-    events = event_table(doses, count, start, model.state_names)
+    events = event_table(
+        doses, count, start, model.state_names, compiled.inflow_states, layout.constants
+    )
     return _Prepared(count, constants, initial, events, grid, start)
 
 
@@ -241,9 +243,7 @@ def absolute_tolerances(compiled: CompiledModel, options: SolverOptions) -> NDAr
     if options.absolute_tolerance is not None:
         return np.broadcast_to(np.asarray(options.absolute_tolerance, float), states).copy()
     values = np.array([[parameter.value] for parameter in compiled.model.parameters])
-    table = np.concatenate(
-        [values.reshape(-1, 1), np.zeros((len(compiled.inflow_states), 1))]
-    )
+    table = np.concatenate([values.reshape(-1, 1), np.zeros((len(compiled.inflow_states), 1))])
     _, initial = _compute_constants(compiled, table)
     size = np.abs(initial[0])
     size = np.where(np.isfinite(size) & (size > 0), size, 1.0)
@@ -280,7 +280,6 @@ def _run(
             prepared.events.first[first:].ctypes.data,
             prepared.events.time.ctypes.data,
             prepared.events.slot.ctypes.data,
-            prepared.events.factor.ctypes.data,
             prepared.events.amount.ctypes.data,
             prepared.times.ctypes.data,
             prepared.times.size,
@@ -369,7 +368,6 @@ def _alone(prepared: _Prepared, patient: int, width: int) -> _Prepared:
         first=np.array([0, high - low], dtype=np.int64),
         time=np.append(prepared.events.time[low:high], np.inf),
         slot=prepared.events.slot[low : high + 1].copy(),
-        factor=prepared.events.factor[low : high + 1].copy(),
         amount=prepared.events.amount[low : high + 1].copy(),
     )
     initial = prepared.initial_states[patient : patient + 1].copy()

@@ -10,9 +10,6 @@ from estradyn.engine.graph import Graph, Varies
 from estradyn.engine.vector_math import DOUBLE, INTEGER, VectorMath
 
 INTRINSICS = {"sqrt": "sqrt", "floor": "floor", "ceiling": "ceil"}
-LIBRARY_FUNCTIONS = frozenset(
-    "sin cos tan asin acos atan sinh cosh asinh acosh atanh".split()
-)
 
 
 class StraightLine:

@@ -125,9 +125,7 @@ class VectorMath:
         offset = self.integer(0x3FF0000000000000 - 0x3FE6A09E667F3BCD)
         moved = builder.add(bits, offset)
         biased = builder.lshr(moved, self.integer(52))
-        as_double = builder.bitcast(
-            builder.or_(biased, self.integer(TWO_TO_52_BITS)), self.vector
-        )
+        as_double = builder.bitcast(builder.or_(biased, self.integer(TWO_TO_52_BITS)), self.vector)
         count = builder.fsub(as_double, self.constant(2.0**52 + 1023.0))
         count = builder.select(tiny, builder.fsub(count, self.constant(54.0)), count)
         mantissa_bits = builder.add(
@@ -142,9 +140,7 @@ class VectorMath:
         correction = builder.fmul(s, builder.fadd(half_square, series))
         low = self.multiply_add(builder, count, self.constant(LN2_LOW), correction)
         tail = builder.fsub(half_square, low)
-        result = self.multiply_add(
-            builder, count, self.constant(LN2_HIGH), builder.fsub(f, tail)
-        )
+        result = self.multiply_add(builder, count, self.constant(LN2_HIGH), builder.fsub(f, tail))
         zero = builder.fcmp_ordered("==", x, self.constant(0.0))
         result = builder.select(zero, self.constant(-math.inf), result)
         infinite = builder.fcmp_ordered("==", x, self.constant(math.inf))
