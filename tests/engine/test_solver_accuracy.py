@@ -10,7 +10,7 @@ from estradyn.engine import DoseSchedule, SolverOptions, compile_model, solve
 from estradyn.engine.tableau import METHODS
 from estradyn.errors import InputError
 
-TIGHT = SolverOptions(relative_tolerance=1e-9, absolute_tolerance=1e-15)
+TIGHT = SolverOptions(relative_tolerance=1e-9, size_share=0.0, absolute_tolerance=1e-15)
 
 
 @pytest.mark.parametrize("method", METHODS)

@@ -43,6 +43,7 @@ INTEGRATE_ARGUMENTS = (
     ("start", DOUBLE),
     ("end", DOUBLE),
     ("relative_tolerance", DOUBLE),
+    ("size_share", DOUBLE),
     ("absolute_tolerance", POINTER),
     ("first_step", DOUBLE),
     ("largest_step", DOUBLE),
@@ -133,13 +134,15 @@ class _KernelWriter:
 
     def load(self, builder: ir.IRBuilder, base: ir.Value, position: int | ir.Value) -> ir.Value:
         """Load a vector by its position."""
-        return builder.load(self.address(builder, base, position), typ=self.vector, align=64)
+        return builder.load(
+            self.address(builder, base, position), typ=self.vector, align=8 * self.width
+        )
 
     def store(
         self, builder: ir.IRBuilder, value: ir.Value, base: ir.Value, position: int | ir.Value
     ) -> None:
         """Store a vector at a position."""
-        builder.store(value, self.address(builder, base, position), align=64)
+        builder.store(value, self.address(builder, base, position), align=8 * self.width)
 
     def address(self, builder: ir.IRBuilder, base: ir.Value, position: int | ir.Value) -> ir.Value:
         """Address of a vector by its position."""
@@ -501,6 +504,8 @@ class _IntegrateWriter:
             self.put_element(value, argument["workspace"], target)
             earlier = self.in_lane(builder.add(position, self.integer(layout.previous_state)), lane)
             self.put_element(value, argument["workspace"], earlier)
+            size = self.in_lane(builder.add(position, self.integer(layout.largest_size)), lane)
+            self.put_element(ir.Constant(DOUBLE, 0.0), argument["workspace"], size)
         self.put_scalar("time", lane, argument["start"])
         self.put_scalar("stop", lane, argument["start"])
         self.put_scalar("step", lane, argument["first_step"])
@@ -779,6 +784,7 @@ class _IntegrateWriter:
         builder, layout, flags = self.builder, self.layout, self.mathematics.FLAGS
         last = layout.stage + (self.method.stages - 1) * layout.states
         relative = self.broadcast(self.argument["relative_tolerance"])
+        share = self.broadcast(self.argument["size_share"])
         largest, total = self.largest_error, self.error_sum
         zero = self.mathematics.constant(0.0)
         builder.store(zero, largest)
@@ -793,6 +799,11 @@ class _IntegrateWriter:
             old_size = self.mathematics.intrinsic(builder, "fabs", old)
             new_size = self.mathematics.intrinsic(builder, "fabs", new)
             size = builder.select(builder.fcmp_ordered(">", old_size, new_size), old_size, new_size)
+            largest_size = builder.add(position, self.integer(layout.largest_size))
+            ever = self.vector_at(largest_size)
+            ever = builder.select(builder.fcmp_ordered(">", old_size, ever), old_size, ever)
+            self.put_vector(ever, largest_size)
+            size = self.mathematics.multiply_add(builder, ever, share, size)
             floor = self.broadcast(self.element(self.argument["absolute_tolerance"], position))
             allowed = self.mathematics.multiply_add(builder, size, relative, floor)
             ratio = builder.fdiv(self.mathematics.intrinsic(builder, "fabs", error), allowed)
@@ -870,9 +881,11 @@ class _IntegrateWriter:
                 self.integer(LANE_INTEGERS.index(name) * self.layout.width),
                 INTEGER,
             )
-            before = builder.load(address, typ=self.mathematics.integers, align=64)
+            before = builder.load(
+                address, typ=self.mathematics.integers, align=8 * self.layout.width
+            )
             one = builder.select(counted, self.mathematics.integer(1), zero)
-            builder.store(builder.add(before, one), address, align=64)
+            builder.store(builder.add(before, one), address, align=8 * self.layout.width)
         size = self.mathematics.intrinsic(builder, "fabs", time)
         smallest = builder.fmul(builder.fadd(size, step), constant(SMALLEST_RELATIVE_STEP))
         rejected = builder.and_(builder.not_(accepted), builder.not_(empty))
@@ -898,7 +911,9 @@ class _IntegrateWriter:
                 self.integer(LANE_INTEGERS.index(name) * self.layout.width),
                 INTEGER,
             )
-            value = self.builder.load(address, typ=self.mathematics.integers, align=64)
+            value = self.builder.load(
+                address, typ=self.mathematics.integers, align=8 * self.layout.width
+            )
             total = value if total is None else self.builder.add(total, value)
         assert total is not None
         return total

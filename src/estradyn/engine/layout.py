@@ -48,9 +48,14 @@ class Layout:
         return self.previous_state + self.states
 
     @property
+    def largest_size(self) -> int:
+        """Largest absolute value each state has had."""
+        return self.trial_state + self.states
+
+    @property
     def stage(self) -> int:
         """Stage vectors u, one after the other."""
-        return self.trial_state + self.states
+        return self.largest_size + self.states
 
     @property
     def time_derivative(self) -> int:

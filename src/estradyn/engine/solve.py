@@ -17,8 +17,10 @@ from estradyn.engine.status import PatientStatus
 from estradyn.errors import InputError
 
 DEFAULT_RELATIVE_TOLERANCE = 1e-6
+DEFAULT_SIZE_SHARE = 1e-2
+"""Below this share of the largest size a state has had, errors are judged against that size."""
 ABSOLUTE_TOLERANCE_SHARE = 1e-3
-"""Below this share of a state's typical size, errors are judged against the size instead."""
+"""The same against the model's own initial value, for states that have not grown yet."""
 DEFAULT_STEP_LIMIT = 1_000_000
 TASK_BLOCKS = (4, 32)
 """Smallest and largest number of vectors of patients one thread takes at a time."""
@@ -34,8 +36,11 @@ class SolverOptions:
     ----------
     relative_tolerance
         Largest error of one step relative to each state.
+    size_share
+        A state's error is judged against its size plus this share of the largest size it has had
+        in the same patient: a drug that is nearly gone need not be known to six digits.
     absolute_tolerance
-        Largest error of one step near zero, one number or one per state; by default
+        Largest error of one step at zero, one number or one per state; by default
         `relative_tolerance` times a thousandth of each state's size at the model's own initial
         values (of 1 where that is zero).
     first_step
@@ -50,6 +55,7 @@ class SolverOptions:
     """
 
     relative_tolerance: float = DEFAULT_RELATIVE_TOLERANCE
+    size_share: float = DEFAULT_SIZE_SHARE
     absolute_tolerance: float | tuple[float, ...] | None = None
     first_step: float | None = None
     largest_step: float = np.inf
@@ -286,6 +292,7 @@ def _run(
             prepared.start,
             prepared.times[-1],
             options.relative_tolerance,
+            options.size_share,
             tolerance.ctypes.data,
             first_step,
             options.largest_step,
