@@ -155,12 +155,14 @@ def test_retry_rescues_a_patient_who_ran_out_of_steps(compiled) -> None:
     parameters = {name: values[patients] for name, values in population().items()}
     grid = np.arange(0.0, 121.0, 6.0)
     full = solve(compiled, parameters, grid, doses_for(patients))
-    needed = np.sort(full.accepted_steps + full.rejected_steps)
-    options = SolverOptions(step_limit=int(needed[-2]) + 1)
+    needed = full.accepted_steps + full.rejected_steps
+    limit = int(np.sort(needed)[-3])
+    options = SolverOptions(step_limit=limit)
     solution = solve(compiled, parameters, grid, doses_for(patients), options=options)
     rescued = solution.status == PatientStatus.RETRIED
-    assert rescued.sum() == 1
-    np.testing.assert_allclose(solution.values[rescued], full.values[rescued], rtol=1e-4)
+    np.testing.assert_array_equal(rescued, needed >= limit)
+    assert 1 <= rescued.sum() < len(patients)
+    np.testing.assert_allclose(solution.values[rescued], full.values[rescued], rtol=1e-4, atol=1e-4)
     np.testing.assert_array_equal(solution.values[~rescued], full.values[~rescued])
 
 
