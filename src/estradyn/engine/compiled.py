@@ -26,7 +26,7 @@ from estradyn.engine.vector_math import INTEGER
 from estradyn.errors import SimulationError
 from estradyn.model.ode_model import OdeModel
 
-DEFAULT_METHOD = "RODAS4"
+DEFAULT_METHOD = "Rodas5P"
 CACHE_VARIABLE = "ESTRADYN_CACHE"
 """Environment variable that names the folder for compiled models; `off` keeps none."""
 
