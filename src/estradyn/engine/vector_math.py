@@ -97,13 +97,11 @@ class VectorMath:
         """Return e to the x; zero below -708.39 and infinite above 709.08."""
         above = builder.fcmp_ordered(">", x, self.constant(LARGEST_EXPONENT))
         below = builder.fcmp_ordered("<", x, self.constant(SMALLEST_EXPONENT))
-        held = builder.select(above, self.constant(LARGEST_EXPONENT), x)
-        held = builder.select(below, self.constant(SMALLEST_EXPONENT), held)
         shifted = self.multiply_add(
-            builder, held, self.constant(1.0 / math.log(2.0)), self.constant(ROUNDING)
+            builder, x, self.constant(1.0 / math.log(2.0)), self.constant(ROUNDING)
         )
         count = builder.fsub(shifted, self.constant(ROUNDING))
-        rest = self.multiply_add(builder, count, self.constant(-LN2_HIGH), held)
+        rest = self.multiply_add(builder, count, self.constant(-LN2_HIGH), x)
         rest = self.multiply_add(builder, count, self.constant(-LN2_LOW), rest)
         series = [1.0 / math.factorial(degree) for degree in range(14)]
         result = self.polynomial(builder, rest, series)
@@ -111,6 +109,7 @@ class VectorMath:
         scaled = builder.bitcast(
             builder.add(builder.bitcast(result, self.integers), exponent), self.vector
         )
+        # Outside the range the bits above are meaningless and never used.
         scaled = builder.select(above, self.constant(math.inf), scaled)
         scaled = builder.select(below, self.constant(0.0), scaled)
         missing = builder.fcmp_unordered("uno", x, x)
