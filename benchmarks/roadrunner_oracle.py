@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 
 import libsbml
@@ -68,7 +69,7 @@ class RoadRunnerPatient:
         edges = sorted({0.0, *map(float, dose_times), float(max(times))})
         doses = {float(time) for time in dose_times}
         grid = np.asarray(times, dtype=float)
-        for begin, end in zip(edges, edges[1:], strict=False):
+        for begin, end in itertools.pairwise(edges):
             values[grid == begin] = self._now()
             if begin in doses:
                 self.runner[dose_state] = self.runner[dose_state] + dose

@@ -13,11 +13,11 @@ import time
 
 import numpy as np
 from numpy.typing import NDArray
-from roadrunner_oracle import RoadRunnerPatient
 
 from estradyn.engine import DoseSchedule, SolverOptions, compile_model, solve
 from estradyn.engine.tableau import METHODS
 from estradyn.model import export_sbml, load_patient_model
+from roadrunner_oracle import RoadRunnerPatient
 
 WEEKS = 26
 PATIENTS = 64
