@@ -2,7 +2,7 @@
 
 The patient model with a dose a day for half a year; the error is the largest relative error of any
 state at any weekly output, against libRoadRunner at its tightest. A state below a thousandth of its
-largest value is judged against that thousandth.
+largest value, or below 1e-9, is judged against that instead.
 
 Run with: python benchmarks/work_precision.py
 """
@@ -35,12 +35,14 @@ def main() -> None:
 
     def judge(tolerance: float) -> tuple[NDArray[np.float64], float]:
         one = RoadRunnerPatient(sbml, {}, states, tolerance, tolerance * 1e-6)
-        begin = time.perf_counter()
+        begin = time.process_time()
         values = one.simulate(list(times), drug.dose_state, DOSE, list(dose_times))
-        return values, time.perf_counter() - begin
+        return values, time.process_time() - begin
 
     reference, _ = judge(1e-11)
-    floor = 1e-3 * np.abs(reference).max(axis=0) + 1e-300
+    # The dosed state is large only between the weekly outputs.
+    typical = np.where(np.array(states) == drug.dose_state, DOSE, 0.0)
+    floor = 1e-3 * np.maximum(np.abs(reference).max(axis=0), typical) + 1e-9
 
     def error(values: NDArray[np.float64]) -> float:
         return float((np.abs(values - reference) / np.maximum(np.abs(reference), floor)).max())
@@ -59,7 +61,7 @@ def main() -> None:
     for method in METHODS:
         compiled = compile_model(patient.model, states, method=method)
         for tolerance in (1e-4, 1e-5, 1e-6, 1e-7, 1e-8):
-            begin = time.perf_counter()
+            begin = time.process_time()
             solution = solve(
                 compiled,
                 {},
@@ -68,7 +70,7 @@ def main() -> None:
                 patients=PATIENTS,
                 options=SolverOptions(relative_tolerance=tolerance),
             )
-            seconds = (time.perf_counter() - begin) / PATIENTS
+            seconds = (time.process_time() - begin) / PATIENTS
             print(
                 f"{method:<14}{tolerance:>10.0e}{error(solution.values[0]):>12.1e}"
                 f"{1e3 * seconds / years:>22.2f}"
