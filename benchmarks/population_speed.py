@@ -2,9 +2,9 @@
 
 Draws patients, starts each at her own drug-free steady state, gives a dose a day, and prints, from
 one run: processor time per patient-year and per step, what compilation costs, how the wall time of
-two threads compares with the processor time of one, and the ratio to libRoadRunner at equal accuracy
-on patients of the same population. The error is the largest of any state at any weekly output; a
-state below a thousandth of its size is judged against that.
+two threads compares with the processor time of one, and the ratio to libRoadRunner at equal
+accuracy on patients of the same population. The error is the largest of any state at any weekly
+output; a state below a thousandth of its size is judged against that.
 
 Run with: python benchmarks/population_speed.py [--patients N] [--days N]
 """
@@ -18,12 +18,12 @@ import time
 
 import numpy as np
 from numpy.typing import NDArray
-from roadrunner_oracle import RoadRunnerPatient
 
 from estradyn.engine import DoseSchedule, Solution, SolverOptions, compile_model, solve
 from estradyn.engine.solve import DEFAULT_RELATIVE_TOLERANCE
 from estradyn.model import export_sbml, load_patient_model
 from estradyn.population import stream_population
+from roadrunner_oracle import RoadRunnerPatient
 
 DOSE = 60.0
 JUDGED = 3

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from roadrunner_oracle import RoadRunnerPatient
 
 from estradyn.engine import DoseSchedule, compile_model, solve
 from estradyn.model import export_sbml, load_patient_model
 from estradyn.population import stream_population
+from roadrunner_oracle import RoadRunnerPatient
 
 PATIENTS = 20
 DAYS = 56
