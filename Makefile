@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.installed
 
-.PHONY: trial test test-all lint lock clean
+.PHONY: trial test slow lint lock clean
 
 $(READY): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Estradyn needs Python 3.11 or newer; name one with PYTHON=/path/to/python")'
@@ -24,8 +24,8 @@ lint: $(READY)
 test: $(READY) lint
 	$(BIN)/pytest -m "not slow"
 
-test-all: $(READY) lint
-	$(BIN)/pytest
+slow: $(READY)
+	$(BIN)/pytest -m slow
 
 # Needs uv; the lock holds every platform and no address.
 lock:
