@@ -1,0 +1,115 @@
+"""Drug records: Markdown with YAML front matter, one file per drug."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from ruamel.yaml import YAML
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
+
+from estradyn.errors import InputError, ModelError, UnitError
+from estradyn.model.ode_model import OdeModel
+from estradyn.model.units import unit_ratio
+
+_FENCE = "---"
+_LINKS = ("dose_state", "dose_unit", "concentration_output")
+
+
+@dataclass(frozen=True)
+class DrugRecord:
+    """What is known of one drug, and where the model takes its doses.
+
+    Attributes
+    ----------
+    name
+        Stem of the file: the drug's name in study files.
+    dose_state
+        State of the model that a dose is added to.
+    dose_unit
+        Unit of a dose as text that pint reads; measures the same as the state.
+    concentration_output
+        Model output that is the drug's concentration in plasma.
+    fields
+        The whole front matter.
+    body
+        The text below it, Markdown.
+    path
+        The file.
+    """
+
+    name: str
+    dose_state: str
+    dose_unit: str
+    concentration_output: str
+    fields: Mapping[str, Any]
+    body: str
+    path: Path
+
+
+def read_drug_record(path: Path) -> DrugRecord:
+    """Read a drug record; YAML tags that build objects are refused.
+
+    Raises
+    ------
+    InputError
+        Naming file and line, if the front matter is missing, is not plain YAML, or lacks the
+        fields that tie the drug to the model.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"cannot be read as UTF-8 text ({error})", source=path) from error
+    parts = text.split(_FENCE + "\n", 2)
+    if len(parts) != 3 or parts[0].strip():
+        raise InputError("must begin with YAML front matter between two lines '---'", source=path)
+    try:
+        fields = YAML(typ="safe", pure=True).load(parts[1])
+    except YAMLError as error:
+        mark = error.problem_mark if isinstance(error, MarkedYAMLError) else None
+        problem = error.problem if isinstance(error, MarkedYAMLError) else str(error)
+        # Line 1 of the front matter is line 2 of the file.
+        line = None if mark is None else mark.line + 2
+        raise InputError(f"front matter: {problem}", source=path, line=line) from error
+    if not isinstance(fields, dict):
+        raise InputError("the front matter must be a list of 'name: value' lines", source=path)
+    for link in _LINKS:
+        if not isinstance(fields.get(link), str):
+            raise InputError(f"the front matter lacks '{link}', a text", source=path)
+    return DrugRecord(
+        name=path.stem,
+        dose_state=fields["dose_state"],
+        dose_unit=fields["dose_unit"],
+        concentration_output=fields["concentration_output"],
+        fields=MappingProxyType(fields),
+        body=parts[2].lstrip("\n"),
+        path=path,
+    )
+
+
+def check_drug(record: DrugRecord, model: OdeModel) -> None:
+    """Refuse a record that does not fit the model.
+
+    Raises
+    ------
+    ModelError
+        If the model lacks the dose state or the concentration output.
+    UnitError
+        If a dose cannot be converted into the unit of the dose state.
+    """
+    if record.dose_state not in model.state_names:
+        raise ModelError(
+            f"the dose_state '{record.dose_state}' is not a state of the model", source=record.path
+        )
+    if record.concentration_output not in model.unit_of:
+        raise ModelError(
+            f"the concentration_output '{record.concentration_output}' is not in the model",
+            source=record.path,
+        )
+    try:
+        unit_ratio(record.dose_unit, model.unit_of[record.dose_state])
+    except UnitError as error:
+        raise UnitError(f"dose_unit: {error}", source=record.path) from error

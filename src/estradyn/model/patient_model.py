@@ -1,0 +1,308 @@
+"""A model of a patient with everything the other layers read beside the equations."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import MappingProxyType
+
+from estradyn.errors import ModelError, ParameterError, UnitError
+from estradyn.model.drug_record import DrugRecord, check_drug, read_drug_record
+from estradyn.model.loading import load_model
+from estradyn.model.ode_model import OdeModel
+from estradyn.model.parameter_table import Distribution, ParameterTable, read_parameters
+from estradyn.model.sources import ANTIMONY_SUFFIX, models_directory
+from estradyn.model.table_file import TableRow, read_table
+from estradyn.model.units import same_unit
+
+PATIENT = "patient"
+"""Name of the model that composes the modules."""
+
+_CHANGES = ("absolute", "percent")
+
+
+@dataclass(frozen=True)
+class BaselineOverride:
+    """A parameter value under which the drug-free model reaches its steady state."""
+
+    name: str
+    value: float
+    reason: str
+
+
+@dataclass(frozen=True)
+class PlausibilityRule:
+    """Range of an output at baseline; a patient outside it is not plausible.
+
+    A bound that is not stated is minus or plus infinity.
+    """
+
+    output: str
+    lower: float
+    upper: float
+    reason: str
+    source: str
+
+
+@dataclass(frozen=True)
+class Output:
+    """A variable of the model that is reported.
+
+    Attributes
+    ----------
+    name
+        Variable of the model.
+    label
+        Words for people.
+    unit
+        Unit as text that pint reads, the same as the model's.
+    endpoint
+        Name in the table of endpoints.
+    change
+        `absolute`, or `percent` of the value at baseline.
+    """
+
+    name: str
+    label: str
+    unit: str
+    endpoint: str
+    change: str
+
+
+@dataclass(frozen=True)
+class PatientModel:
+    """Equations, values, rules and drugs of one kind of patient.
+
+    Attributes
+    ----------
+    model
+        Equations with the values of the tables put in.
+    parameters
+        The value tables.
+    baseline
+        Overrides for the drug-free steady state.
+    plausibility
+        What a plausible patient looks like at baseline.
+    outputs
+        Reported variables, in the order of the table.
+    drugs
+        Drug records by name.
+    digest
+        SHA-256 over the names and contents of all files in the models folder.
+    """
+
+    model: OdeModel
+    parameters: ParameterTable
+    baseline: tuple[BaselineOverride, ...]
+    plausibility: tuple[PlausibilityRule, ...]
+    outputs: tuple[Output, ...]
+    drugs: Mapping[str, DrugRecord]
+    digest: str
+
+
+def load_parameters(
+    model_name: str = PATIENT, directory: str | Path | None = None
+) -> ParameterTable:
+    """Read the value tables of a model.
+
+    Parameters
+    ----------
+    model_name
+        Stem of an Antimony file in the folder. `patient` needs a row for every parameter; in a
+        single module a parameter without a row keeps the value of the text.
+    directory
+        Folder of the models; the shipped ones if not given.
+
+    Raises
+    ------
+    ParameterError
+        Naming file and line of a row that may not be used, or a parameter without a row.
+    """
+    path = _model_path(model_name, directory)
+    return _read_tables(load_model(path), path, whole=model_name == PATIENT)
+
+
+def load_patient_model(
+    directory: str | Path | None = None, model_name: str = PATIENT
+) -> PatientModel:
+    """Read a patient model with its tables and drug records.
+
+    Parameters
+    ----------
+    directory
+        Folder that holds `<model_name>.ant`, its tables and `drugs/`; the shipped one if not given.
+    model_name
+        Stem of the composing Antimony file.
+
+    Raises
+    ------
+    ModelError, UnitError, ParameterError
+        Naming file and line of what may not be used.
+    """
+    path = _model_path(model_name, directory)
+    folder = path.parent
+    text_model = load_model(path, strict_units=True)
+    table = _read_tables(text_model, path, whole=True)
+    model = with_values(text_model, table.model_values())
+    drugs = [read_drug_record(file) for file in sorted((folder / "drugs").glob("*.md"))]
+    for drug in drugs:
+        check_drug(drug, model)
+    return PatientModel(
+        model=model,
+        parameters=table,
+        baseline=_read_baseline(folder / "baseline.tsv", model),
+        plausibility=_read_plausibility(folder / "plausibility.tsv", model),
+        outputs=_read_outputs(folder / "outputs.tsv", model),
+        drugs=MappingProxyType({drug.name: drug for drug in drugs}),
+        digest=_digest(folder),
+    )
+
+
+def with_values(model: OdeModel, values: Mapping[str, float]) -> OdeModel:
+    """Put values in the place of a model's own.
+
+    Parameters
+    ----------
+    model
+        Any model.
+    values
+        New values of some of its parameters, in the model's units.
+
+    Raises
+    ------
+    ModelError
+        If a name is not a parameter of the model.
+    """
+    unknown = [name for name in values if name not in model.parameter_names]
+    if unknown:
+        raise ModelError(f"'{unknown[0]}' is not a parameter of the model '{model.name}'")
+    return replace(
+        model,
+        parameters=tuple(
+            replace(item, value=float(values.get(item.name, item.value)))
+            for item in model.parameters
+        ),
+    )
+
+
+def with_fixed_values(patient_model: PatientModel, values: Mapping[str, float]) -> PatientModel:
+    """Hold parameters or traits at given values for every patient.
+
+    Parameters
+    ----------
+    patient_model
+        Any patient model.
+    values
+        Value by flattened name, in the units of the tables.
+
+    Raises
+    ------
+    ParameterError
+        If no table has the name.
+    """
+    table = patient_model.parameters
+    unknown = [name for name in values if name not in table.by_name]
+    if unknown:
+        raise ParameterError(f"no parameter table has a value called '{unknown[0]}'")
+    rows = tuple(
+        replace(row, value=float(values[row.name]), distribution=Distribution.FIXED, spread=None)
+        if row.name in values
+        else row
+        for row in table.rows
+    )
+    correlations = tuple(
+        item for item in table.correlations if not {item.first, item.second} & values.keys()
+    )
+    table = ParameterTable(rows, correlations)
+    model = with_values(patient_model.model, table.model_values())
+    return replace(patient_model, model=model, parameters=table)
+
+
+def _model_path(model_name: str, directory: str | Path | None) -> Path:
+    folder = models_directory() if directory is None else Path(directory)
+    path = folder / (model_name + ANTIMONY_SUFFIX)
+    if not path.is_file():
+        known = ", ".join(sorted(file.stem for file in folder.glob("*" + ANTIMONY_SUFFIX)))
+        raise ModelError(f"no model '{model_name}' in {folder}; there are: {known or 'none'}")
+    return path
+
+
+def _read_tables(model: OdeModel, path: Path, *, whole: bool) -> ParameterTable:
+    return read_parameters(model, path.parent, stem=None if whole else path.stem)
+
+
+def _optional_table(path: Path, columns: tuple[str, ...]) -> list[TableRow]:
+    return read_table(path, columns) if path.is_file() else []
+
+
+def _read_baseline(path: Path, model: OdeModel) -> tuple[BaselineOverride, ...]:
+    overrides = []
+    for cells in _optional_table(path, ("name", "value", "reason")):
+        name = cells.text("name")
+        if name not in model.parameter_names:
+            raise cells.error(f"'{name}' is not a parameter of the model")
+        overrides.append(BaselineOverride(name, cells.number("value"), cells.text("reason")))
+    return tuple(overrides)
+
+
+def _read_plausibility(path: Path, model: OdeModel) -> tuple[PlausibilityRule, ...]:
+    rules = []
+    for cells in _optional_table(path, ("output", "lower", "upper", "reason", "source")):
+        name = cells.text("output")
+        if name not in model.unit_of:
+            raise cells.error(f"'{name}' is not a variable of the model")
+        lower, upper = cells.optional_number("lower"), cells.optional_number("upper")
+        if lower is None and upper is None:
+            raise cells.error(f"the rule for '{name}' has no bound")
+        rule = PlausibilityRule(
+            name,
+            -math.inf if lower is None else lower,
+            math.inf if upper is None else upper,
+            cells.text("reason"),
+            cells.text("source"),
+        )
+        if not rule.lower < rule.upper:
+            raise cells.error(f"the lower bound of '{name}' is not below its upper bound")
+        rules.append(rule)
+    return tuple(rules)
+
+
+def _read_outputs(path: Path, model: OdeModel) -> tuple[Output, ...]:
+    outputs: dict[str, Output] = {}
+    for cells in _optional_table(path, ("name", "label", "unit", "endpoint", "change")):
+        name, unit = cells.text("name"), cells.text("unit")
+        if name not in model.unit_of:
+            raise cells.error(f"'{name}' is not a variable of the model")
+        if name in outputs:
+            raise cells.error(f"the output '{name}' is given twice")
+        try:
+            same = same_unit(unit, model.unit_of[name])
+        except UnitError:
+            same = False
+        if not same:
+            raise cells.error(
+                f"'{name}' is given in '{unit}', the model has it in '{model.unit_of[name]}'"
+            )
+        outputs[name] = Output(
+            name,
+            cells.text("label"),
+            unit,
+            cells.text("endpoint"),
+            cells.choice("change", _CHANGES),
+        )
+    return tuple(outputs.values())
+
+
+def _digest(folder: Path) -> str:
+    """Hash what the science says, in an order that does not depend on the file system."""
+    total = hashlib.sha256()
+    for path in sorted(
+        path for path in folder.rglob("*") if path.suffix in (".ant", ".tsv", ".md")
+    ):
+        content = path.read_bytes()
+        total.update(f"{path.relative_to(folder).as_posix()} {len(content)}\n".encode())
+        total.update(content)
+    return total.hexdigest()

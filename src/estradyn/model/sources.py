@@ -1,0 +1,180 @@
+"""Finds a model's text and turns it into one flattened SBML text."""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+
+import antimony
+import libsbml
+
+from estradyn.errors import ModelError
+
+ANTIMONY_SUFFIX = ".ant"
+SBML_SUFFIXES = (".xml", ".sbml")
+
+_antimony_lock = threading.Lock()
+_LINE = re.compile(r"^Error in (?:file '(?P<file>[^']*)'|model string), line (?P<line>\d+):\s*")
+
+
+@dataclass(frozen=True)
+class ModelSource:
+    """Where a model's text stands.
+
+    Attributes
+    ----------
+    name
+        Stem of the file: the model's name in tables and messages.
+    path
+        The `.ant`, `.xml` or `.sbml` file.
+    shipped
+        Whether it is one of the package's own models.
+    """
+
+    name: str
+    path: Path
+    shipped: bool
+
+
+def models_directory() -> Path:
+    """Folder of the shipped models, their tables and drug records."""
+    return Path(str(resources.files("estradyn") / "models"))
+
+
+def shipped_models() -> tuple[str, ...]:
+    """Names of the shipped models, sorted."""
+    return tuple(sorted(path.stem for path in models_directory().glob("*" + ANTIMONY_SUFFIX)))
+
+
+def find_model(source: str | Path) -> ModelSource:
+    """Find a model by shipped name or by path.
+
+    Parameters
+    ----------
+    source
+        A shipped model's name (see `shipped_models`), or a path to a `.ant`, `.xml` or `.sbml`
+        file.
+
+    Raises
+    ------
+    ModelError
+        If there is no such model or the file type is not one of these.
+    """
+    path = Path(source)
+    if isinstance(source, str) and source in shipped_models():
+        return ModelSource(source, models_directory() / (source + ANTIMONY_SUFFIX), shipped=True)
+    if path.suffix.lower() not in (ANTIMONY_SUFFIX, *SBML_SUFFIXES):
+        raise ModelError(
+            f"no model '{source}'; give a path to a .ant or .xml file or one of: "
+            + ", ".join(shipped_models())
+        )
+    if not path.is_file():
+        raise ModelError("there is no such model file", source=path)
+    shipped = path.resolve().parent == models_directory().resolve()
+    return ModelSource(path.stem, path, shipped=shipped)
+
+
+def sbml_text(source: ModelSource) -> str:
+    """Read a model's text as SBML, submodels flattened into one model.
+
+    Raises
+    ------
+    ModelError
+        If the file cannot be read or its Antimony text has a fault; names file and line.
+    """
+    if source.path.suffix.lower() == ANTIMONY_SUFFIX:
+        return _sbml_from_antimony(source.path)
+    try:
+        return source.path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ModelError(f"cannot be read as UTF-8 text ({error})", source=source.path) from error
+
+
+def _sbml_from_antimony(path: Path) -> str:
+    with _loaded_antimony(path) as module:
+        text = antimony.getSBMLString(module)
+        if not text:
+            raise _antimony_error(path, antimony.getLastError())
+    return _literals_without_dimension(_restore_base_units(text))
+
+
+@contextmanager
+def _loaded_antimony(path: Path) -> Iterator[str]:
+    """Load a file and give its main model's name; libAntimony is global, so one at a time."""
+    with _antimony_lock:
+        antimony.clearPreviousLoads()
+        antimony.clearDirectories()
+        antimony.addDirectory(str(path.parent.resolve()))
+        try:
+            if antimony.loadAntimonyFile(str(path)) < 0:
+                raise _antimony_error(path, antimony.getLastError())
+            yield antimony.getMainModuleName()
+        finally:
+            antimony.clearPreviousLoads()
+            antimony.clearDirectories()
+
+
+def _antimony_error(path: Path, message: str) -> ModelError:
+    found = _LINE.match(message)
+    text = " ".join(message.split())
+    if found is None:
+        return ModelError(text, source=path)
+    place = Path(found["file"]) if found["file"] else path
+    text = " ".join(message[found.end() :].split())
+    return ModelError(text, source=place, line=int(found["line"]))
+
+
+def _restore_base_units(text: str) -> str:
+    """Undo libAntimony's renaming of SBML's base units inside submodels.
+
+    libAntimony 3.3 flattens ``x has dimensionless`` of an instance ``drug`` to the unit
+    ``drug_dimensionles`` (and ``drug_metre``, ``drug_gram`` ...), which nothing defines.
+    """
+    defined = set(re.findall(r'<unitDefinition [^>]*?\bid="(\w+)"', text))
+    kinds = [
+        libsbml.UnitKind_toString(kind)
+        for kind in range(libsbml.UNIT_KIND_AMPERE, libsbml.UNIT_KIND_INVALID)
+    ]
+    # The longest ending wins: `drug_kilogram` is a kilogram and not a gram.
+    endings = {"dimensionles": "dimensionless", **{kind: kind for kind in kinds}}
+    ordered = sorted(endings, key=len, reverse=True)
+
+    def repair(match: re.Match[str]) -> str:
+        unit = match["unit"]
+        if unit in defined or unit in endings:
+            return match[0]
+        for ending in ordered:
+            if unit.endswith("_" + ending):
+                return f'{match["attribute"]}="{endings[ending]}"'
+        return match[0]
+
+    return re.sub(r'(?P<attribute>\b\w*[uU]nits)="(?P<unit>\w+)"', repair, text)
+
+
+def _literals_without_dimension(text: str) -> str:
+    """Declare every literal number in an expression dimensionless.
+
+    Without a unit libSBML gives up on the expression around it. (libAntimony's own option for this
+    also makes ``amount = 0`` declare the amount dimensionless.)
+    """
+    document = libsbml.readSBMLFromString(text)
+    model = document.getModel()
+    laws = [reaction.getKineticLaw() for reaction in model.getListOfReactions()]
+    owners = [*model.getListOfInitialAssignments(), *model.getListOfRules(), *laws]
+    for owner in owners:
+        if owner is None or not owner.isSetMath():
+            continue
+        tree = owner.getMath().deepCopy()
+        pending = [tree]
+        while pending:
+            node = pending.pop()
+            if node.isNumber() and not node.isSetUnits():
+                node.setUnits("dimensionless")
+            pending.extend(node.getChild(index) for index in range(node.getNumChildren()))
+        owner.setMath(tree)
+    return str(libsbml.writeSBMLToString(document))
