@@ -1,0 +1,17 @@
+"""Draws virtual patients and starts each at her own drug-free steady state."""
+
+from estradyn.population.baseline import Baselines, BaselineSolver, EngineBaseline
+from estradyn.population.draws import Candidates, TrialEffects, draw_candidates
+from estradyn.population.stream import Population, draw_patients, stream_population
+
+__all__ = [
+    "BaselineSolver",
+    "Baselines",
+    "Candidates",
+    "EngineBaseline",
+    "Population",
+    "TrialEffects",
+    "draw_candidates",
+    "draw_patients",
+    "stream_population",
+]
