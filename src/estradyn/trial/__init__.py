@@ -1,0 +1,1 @@
+"""Virtual trials: study file, visits, measurement, response, endpoints and statistics."""

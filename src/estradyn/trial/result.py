@@ -23,15 +23,18 @@ class TrialResult:
         The study as it was run, defaults filled in.
     patients
         One row per patient: `patient_id`, `arm`, `status`, traits, drawn parameters (flattened
-        model names) and outcomes (`best_response`, `progression_free_days`, `progressed`,
-        `symptomatic_flare`, `flare_onset_day`, `flare_end_day`, `hypercalcemia`,
-        `hypercalcemia_onset_day`, `hypercalcemia_duration_days`, `calcium_peak`,
-        `best_change_percent`, and per off-study rule `off_study_day_<rule>` and
-        `later_responder_taken_off_<rule>`).
+        model names) and outcomes (`best_response`, `clinical_benefit`, `progression_free_days`,
+        `progressed`, `symptomatic_flare`, `flare_onset_day`, `flare_end_day`, `hypercalcemia`,
+        `hypercalcemia_onset_day`, `hypercalcemia_duration_days`, `hypercalcemia_grade`,
+        `calcium_peak`, `best_change_percent`, `true_response_day`, and per off-study rule
+        `off_study_day_<rule>` and `later_responder_taken_off_<rule>`). Days are NaN for what did
+        not happen; outcomes of a patient whose simulation failed are missing, never false.
     assessments
         One row per patient and scan: `patient_id`, `arm`, `scan`, `planned_day`, `actual_day`,
-        `sum_of_longest_diameters` (measured, mm), `true_sum_of_longest_diameters` (mm),
-        `new_lesion`, `response` (CR, PR, SD, PD).
+        `sum_of_longest_diameters` (measured, mm; NaN without measurable disease),
+        `true_sum_of_longest_diameters` (mm), `non_target_volume` (measured, mL), `response` as the
+        study's off-study rule reads it (CR, PR, SD, PD, NE) and `on_study`. Scans go on, as
+        treatment does, after the rule would have taken a patient off; `on_study` is false there.
     trajectories_path
         Parquet file with `patient_id`, `arm`, `time_day` and one column per model output.
     endpoints

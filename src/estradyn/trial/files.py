@@ -1,0 +1,198 @@
+"""The output folder: written beside its final place and moved there whole, or not at all."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+from numpy.typing import NDArray
+from pyarrow import parquet
+
+from estradyn.errors import StudyError
+from estradyn.trial.simulation import Array
+
+ENDPOINTS = "endpoints.csv"
+PATIENTS = "patients.parquet"
+ASSESSMENTS = "assessments.parquet"
+TRAJECTORIES = "trajectories.parquet"
+MANIFEST = "manifest.json"
+REPORT = "report.html"
+
+TABLES = (ENDPOINTS, PATIENTS, ASSESSMENTS, TRAJECTORIES)
+"""Files that the same study and seed give bit for bit."""
+
+FILES = (*TABLES, MANIFEST, REPORT)
+"""Everything a trial leaves in its folder."""
+
+_COMPRESSION = "zstd"
+
+
+def check_output_place(out: Path) -> None:
+    """Refuse a place that holds anything but an earlier trial.
+
+    Raises
+    ------
+    StudyError
+        If the place is a file, cannot be read, or is a folder with other content.
+    """
+    if not out.exists():
+        return
+    if not out.is_dir():
+        raise StudyError("found a file, allowed a folder for the results", source=out)
+    foreign = sorted(entry.name for entry in out.iterdir() if entry.name not in FILES)
+    if foreign:
+        raise StudyError(
+            f"found '{foreign[0]}' in the output folder, allowed an empty or new folder, or one "
+            "that holds an earlier trial and nothing else",
+            source=out,
+        )
+
+
+@contextmanager
+def output_directory(out: Path) -> Iterator[Path]:
+    """Give a folder to write into, which becomes `out` if the block ends without an error.
+
+    An earlier trial in `out` is replaced only then. On an error nothing is left behind.
+
+    Raises
+    ------
+    StudyError
+        If `out` may not be replaced or cannot be written.
+    """
+    check_output_place(out)
+    created = _missing_parents(out)
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.parent))
+    except OSError as error:
+        raise StudyError(
+            f"found a place that cannot be written ({error.strerror}), allowed a folder you may "
+            "write to",
+            source=out,
+        ) from None
+    try:
+        yield temporary
+        check_output_place(out)
+        # mkdtemp makes a folder for its owner alone; results are as readable as any other.
+        temporary.chmod(0o755)
+        _replace(out, temporary)
+    except BaseException:
+        shutil.rmtree(temporary, ignore_errors=True)
+        for parent in created:
+            parent.rmdir()
+        raise
+
+
+def _missing_parents(out: Path) -> list[Path]:
+    """Folders above `out` that do not exist yet, innermost first."""
+    return [parent for parent in out.parents if not parent.exists()]
+
+
+def _replace(out: Path, temporary: Path) -> None:
+    if not out.exists():
+        temporary.rename(out)
+        return
+    earlier = Path(tempfile.mkdtemp(prefix=f".{out.name}.earlier.", dir=out.parent)) / "trial"
+    out.rename(earlier)
+    try:
+        temporary.rename(out)
+    except BaseException:
+        earlier.rename(out)
+        raise
+    finally:
+        shutil.rmtree(earlier.parent, ignore_errors=True)
+
+
+def write_table(frame: pd.DataFrame, path: Path) -> None:
+    """Write a frame as Parquet, the same bytes for the same content."""
+    table = pa.Table.from_pandas(frame, preserve_index=False).replace_schema_metadata(None)
+    parquet.write_table(table, path, compression=_COMPRESSION)
+
+
+def write_endpoints(endpoints: pd.DataFrame, path: Path) -> None:
+    """Write the endpoint table as CSV; every number reads back as itself."""
+    endpoints.to_csv(path, index=False, lineterminator="\n")
+
+
+class TrajectoryWriter:
+    """Appends trajectories to one Parquet file, a group of patients at a time.
+
+    Columns are `patient_id`, `arm`, `time_day` and one per model output, in single precision: its
+    seven digits are more than the solver's tolerance.
+
+    Parameters
+    ----------
+    path
+        File to write.
+    arms
+        Names of all arms.
+    outputs
+        Names of the model outputs.
+    """
+
+    def __init__(self, path: Path, arms: Sequence[str], outputs: Sequence[str]):
+        self._arms = pa.array(list(arms), pa.string())
+        self._outputs = tuple(outputs)
+        self._schema = pa.schema(
+            [
+                ("patient_id", pa.int64()),
+                ("arm", pa.dictionary(pa.int8(), pa.string())),
+                ("time_day", pa.float32()),
+                *((name, pa.float32()) for name in outputs),
+            ]
+        )
+        self._writer = parquet.ParquetWriter(path, self._schema, compression=_COMPRESSION)
+
+    def append(
+        self, arm_index: int, patient_ids: NDArray[np.int64], days: Array, trajectories: Array
+    ) -> None:
+        """Append patients.
+
+        Parameters
+        ----------
+        arm_index
+            Position of their arm.
+        patient_ids
+            Shape (patients,).
+        days
+            Shape (times,).
+        trajectories
+            Shape (patients, times, outputs).
+        """
+        patients, times = trajectories.shape[:2]
+        indices = pa.array(np.full(patients * times, arm_index, dtype=np.int8))
+        columns = [
+            pa.array(np.repeat(patient_ids, times)),
+            pa.DictionaryArray.from_arrays(indices, self._arms),
+            pa.array(np.tile(days.astype(np.float32), patients)),
+            *(
+                pa.array(trajectories[:, :, place].astype(np.float32).ravel())
+                for place in range(len(self._outputs))
+            ),
+        ]
+        self._writer.write_table(pa.Table.from_arrays(columns, schema=self._schema))
+
+    def __enter__(self) -> TrajectoryWriter:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._writer.close()
+
+
+def file_hash(path: Path) -> str:
+    """SHA-256 of a file, as hexadecimal text."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()

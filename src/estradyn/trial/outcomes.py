@@ -1,0 +1,269 @@
+"""From the trajectories of a group of patients to what the trial records of each of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from estradyn.errors import ModelError
+from estradyn.trial.events import hypercalcemia, hypercalcemia_grade, symptomatic_flare
+from estradyn.trial.measurement import at_days, read_laboratory, read_tumor
+from estradyn.trial.outputs import measured_outputs
+from estradyn.trial.random_streams import Purpose
+from estradyn.trial.response import Response, best_overall_response, clinical_benefit
+from estradyn.trial.rules import (
+    ScanRecord,
+    departures,
+    later_responder_taken_off,
+    true_response_day,
+)
+from estradyn.trial.schedule import actual_days, planned_scan_days, visit_series
+from estradyn.trial.simulation import SimulatedPatients, Simulation
+from estradyn.trial.study import Study
+
+Array = NDArray[np.float64]
+
+RESPONSE_NAMES = np.array(["", *(response.name for response in Response)])
+"""Text of each `Response`, by its number."""
+
+
+TRAITS = ("flare_threshold", "has_bone_metastases")
+"""Traits that every trial reads."""
+
+
+@dataclass(frozen=True)
+class VisitReadings:
+    """Measurements of one series of visits; patients in the order of the patient table.
+
+    Attributes
+    ----------
+    planned_days
+        Shape (visits,).
+    days
+        Days the visits took place, shape (patients, visits).
+    outputs
+        Model outputs measured, in the order of the last axis of `measured`.
+    measured
+        Measured values, shape (patients, visits, outputs).
+    """
+
+    planned_days: Array
+    days: Array
+    outputs: tuple[str, ...]
+    measured: Array
+
+
+@dataclass(frozen=True)
+class Outcomes:
+    """What the trial records of a group of patients of one arm.
+
+    Attributes
+    ----------
+    patients
+        One row per patient, columns as in `estradyn.trial.result.TrialResult`.
+    assessments
+        One row per patient and scan.
+    visits
+        One entry per series of visits in the study.
+    """
+
+    patients: pd.DataFrame
+    assessments: pd.DataFrame
+    visits: tuple[VisitReadings, ...]
+
+
+def record_outcomes(
+    study: Study,
+    arm_index: int,
+    group: SimulatedPatients,
+    days: Array,
+    simulation: Simulation,
+) -> Outcomes:
+    """Scan, measure and judge a group of patients.
+
+    Every patient is scanned to the end of the study, as if treatment went on: which scans count
+    for her is up to the off-study rule. Traits and outcomes of a patient whose simulation failed
+    are missing, never zero or false.
+
+    Parameters
+    ----------
+    study
+        The study.
+    arm_index
+        Arm the patients are in.
+    group
+        Their trajectories.
+    days
+        Days of the trajectories, shape (times,).
+    simulation
+        Where they come from: its outputs and drugs.
+    """
+    ids = group.patient_ids
+    outputs = [output.name for output in simulation.outputs]
+    output = {name: group.trajectories[:, :, place] for place, name in enumerate(outputs)}
+
+    flare = symptomatic_flare(
+        days, output["flare_signal"], _trait(group, "flare_threshold"), study.flare
+    )
+    calcium = hypercalcemia(days, output["plasma_calcium"], study.hypercalcemia)
+    within = days <= study.hypercalcemia.onset_window
+    calcium_peak = output["plasma_calcium"][:, within].max(axis=1)
+
+    planned = planned_scan_days(study)
+    scan_days = actual_days(
+        planned,
+        study.scans.window,
+        study.duration,
+        seed=study.seed,
+        purpose=Purpose.SCAN_DAYS,
+        arm=arm_index,
+        patient_ids=ids,
+    )
+    readings = read_tumor(
+        at_days(days, output["soft_tissue_tumor_volume"], scan_days),
+        at_days(days, output["bone_tumor_volume"], scan_days),
+        study.scans,
+        study.criteria,
+        seed=study.seed,
+        arm=arm_index,
+        patient_ids=ids,
+    )
+    record = ScanRecord(planned, scan_days, readings.sum_of_diameters, readings.non_target_volume)
+    true_record = ScanRecord(
+        planned, scan_days, readings.true_sum_of_diameters, readings.true_non_target_volume
+    )
+    signs_day = np.fmin(flare.onset_day, calcium.onset_day)
+    left = departures(record, study.criteria, study.off_study.flare_window, signs_day)
+    followed = left[study.off_study.rule]
+    best = best_overall_response(followed.codes, scan_days, study.criteria, followed.last_scan)
+    last_day = np.take_along_axis(scan_days, followed.last_scan[:, None], axis=1)[:, 0]
+    response_day = true_response_day(true_record, study.criteria, study.off_study.flare_window)
+
+    failed = ~group.succeeded
+    sums = record.sum_of_diameters
+    counted = np.arange(planned.size) <= followed.last_scan[:, None]
+    change = 100.0 * (sums / sums[:, :1] - 1.0)
+    after_baseline = counted & (np.arange(planned.size) > 0)
+    best_change = np.fmin.reduce(np.where(after_baseline, change, np.nan), axis=1)
+
+    columns: dict[str, object] = {
+        "patient_id": ids,
+        "arm": _repeat(study.arms[arm_index].name, ids.size),
+        "status": group.status,
+        "flare_threshold": _trait(group, "flare_threshold"),
+        "has_bone_metastases": _trait(group, "has_bone_metastases") > 0.5,
+        **{str(name): group.traits[name].to_numpy() for name in group.traits if name not in TRAITS},
+        **{name: values for name, values in group.parameters.items() if name not in TRAITS},
+        "best_response": pd.array(
+            np.where(failed, None, RESPONSE_NAMES[best]),  # type: ignore[call-overload]
+            dtype="string",
+        ),
+        "clinical_benefit": _flag(
+            clinical_benefit(best, followed.codes, planned, study.criteria, followed.last_scan),
+            failed,
+        ),
+        "progression_free_days": _number(
+            np.where(followed.progressed, followed.progression_day, last_day), failed
+        ),
+        "progressed": _flag(followed.progressed, failed),
+        "symptomatic_flare": _flag(flare.occurred, failed),
+        "flare_onset_day": flare.onset_day,
+        "flare_end_day": flare.end_day,
+        "hypercalcemia": _flag(calcium.occurred, failed),
+        "hypercalcemia_onset_day": calcium.onset_day,
+        "hypercalcemia_duration_days": calcium.duration_days,
+        "hypercalcemia_grade": pd.array(
+            np.where(failed, None, hypercalcemia_grade(calcium.peak)),  # type: ignore[call-overload]
+            dtype="Int8",
+        ),
+        "calcium_peak": calcium_peak,
+        "best_change_percent": best_change,
+        "true_response_day": _number(response_day, failed),
+    }
+    for rule, departure in left.items():
+        columns[f"off_study_day_{rule}"] = _number(departure.off_day, failed)
+        columns[f"later_responder_taken_off_{rule}"] = _flag(
+            later_responder_taken_off(departure, response_day), failed
+        )
+    assessments = pd.DataFrame(
+        {
+            "patient_id": np.repeat(ids, planned.size),
+            "arm": _repeat(study.arms[arm_index].name, ids.size * planned.size),
+            "scan": np.tile(np.arange(planned.size, dtype=np.int16), ids.size),
+            "planned_day": np.tile(planned, ids.size),
+            "actual_day": scan_days.ravel(),
+            "sum_of_longest_diameters": sums.ravel(),
+            "true_sum_of_longest_diameters": readings.true_sum_of_diameters.ravel(),
+            "non_target_volume": readings.non_target_volume.ravel(),
+            "response": RESPONSE_NAMES[followed.codes.ravel()],
+            "on_study": counted.ravel(),
+        }
+    )
+    visits = _visit_readings(study, arm_index, group, days, simulation)
+    return Outcomes(pd.DataFrame(columns), assessments, visits)
+
+
+def _visit_readings(
+    study: Study,
+    arm_index: int,
+    group: SimulatedPatients,
+    days: Array,
+    simulation: Simulation,
+) -> tuple[VisitReadings, ...]:
+    outputs = [output.name for output in simulation.outputs]
+    readings = []
+    for number, series in enumerate(visit_series(study)):
+        on = actual_days(
+            series.planned_days,
+            series.window,
+            study.duration,
+            seed=study.seed,
+            purpose=Purpose.VISIT_DAYS,
+            arm=arm_index,
+            patient_ids=group.patient_ids,
+            series=number,
+        )
+        errors = {
+            name: error
+            for measurement, error in series.errors.items()
+            for name in measured_outputs(measurement, study.arms[arm_index], simulation.drugs)
+        }
+        shape = (group.patient_ids.size, series.planned_days.size, len(errors))
+        true = np.empty(shape)
+        for place, name in enumerate(errors):
+            true[:, :, place] = at_days(days, group.trajectories[:, :, outputs.index(name)], on)
+        measured = read_laboratory(
+            true,
+            np.array(list(errors.values())),
+            seed=study.seed,
+            arm=arm_index,
+            patient_ids=group.patient_ids,
+            series=number,
+        )
+        readings.append(VisitReadings(series.planned_days, on, tuple(errors), measured))
+    return tuple(readings)
+
+
+def _trait(group: SimulatedPatients, name: str) -> Array:
+    """Value of a trait, which may itself be a parameter of the model."""
+    if name in group.traits:
+        return group.traits[name].to_numpy(dtype=np.float64)
+    if name in group.parameters:
+        return group.parameters[name]
+    raise ModelError(f"the patients have no '{name}', which a trial reads; it must be drawn")
+
+
+def _repeat(name: str, count: int) -> pd.Series[Any]:
+    return pd.Series([name] * count, dtype=pd.CategoricalDtype([name]))
+
+
+def _flag(flags: NDArray[np.bool_], failed: NDArray[np.bool_]) -> pd.arrays.BooleanArray:
+    return pd.arrays.BooleanArray(np.array(flags, dtype=np.bool_), failed.copy())
+
+
+def _number(values: Array, failed: NDArray[np.bool_]) -> Array:
+    return np.where(failed, np.nan, values)

@@ -1,0 +1,48 @@
+"""Which model outputs stand behind each measurement."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from estradyn.trial.drugs import Drugs
+from estradyn.trial.study import Arm, Measurement, Study
+
+MEASURED_OUTPUTS: Mapping[Measurement, tuple[str, ...]] = {
+    Measurement.CALCIUM: ("plasma_calcium",),
+    Measurement.ESTRADIOL: ("estradiol_concentration",),
+    Measurement.BONE_MARKERS: ("ctx", "p1np", "bone_alkaline_phosphatase"),
+    Measurement.BONE_MINERAL_DENSITY: ("lumbar_spine_bmd", "total_hip_bmd"),
+    Measurement.LIPIDS: ("total_cholesterol", "ldl", "hdl", "triglycerides"),
+    Measurement.KI67: ("ki67",),
+    Measurement.TUMOR_VOLUME: ("soft_tissue_tumor_volume",),
+}
+"""Model outputs of every measurement but the drug concentration, whose outputs the drugs name."""
+
+
+OUTPUTS_OF_OUTCOMES = (
+    "soft_tissue_tumor_volume",
+    "bone_tumor_volume",
+    "flare_signal",
+    "plasma_calcium",
+)
+"""Model outputs that every trial reads, whatever its visits measure."""
+
+
+def needed_outputs(study: Study, drugs: Drugs) -> tuple[str, ...]:
+    """Return every model output that a study reads."""
+    measured = (
+        name
+        for arm in study.arms
+        for visits in study.visits
+        for measurement in visits.measure
+        for name in measured_outputs(measurement, arm, drugs)
+    )
+    return tuple(dict.fromkeys((*OUTPUTS_OF_OUTCOMES, *measured)))
+
+
+def measured_outputs(measurement: Measurement, arm: Arm, drugs: Drugs) -> tuple[str, ...]:
+    """Return the model outputs that a measurement reads in an arm."""
+    if measurement is not Measurement.DRUG_CONCENTRATION:
+        return MEASURED_OUTPUTS[measurement]
+    given = dict.fromkeys(regimen.drug for regimen in arm.regimens)
+    return tuple(drugs[drug].concentration_output for drug in given)

@@ -1,0 +1,188 @@
+"""When things happen: planned days, the days they really fall on, doses and output times."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from estradyn.engine.doses import DoseSchedule
+from estradyn.trial.drugs import Drugs
+from estradyn.trial.quantities import convert_unit
+from estradyn.trial.random_streams import Purpose, per_patient
+from estradyn.trial.study import Arm, Measurement, Study, Visits
+
+HOURS_PER_DAY = 24.0
+DAILY_UNTIL = 56.0
+"""Trajectories are kept daily up to this day, weekly after it."""
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class VisitSeries:
+    """One series of visits as it will be held.
+
+    Attributes
+    ----------
+    planned_days
+        Ascending; always begins with day 0, the baseline.
+    window
+        Days a visit may be early or late.
+    errors
+        Standard deviation of the logarithm of the measurement error, by measurement.
+    """
+
+    planned_days: Array
+    window: float
+    errors: dict[Measurement, float]
+
+
+def planned_scan_days(study: Study) -> Array:
+    """Days of the scans from the baseline scan on day 0 to the last within the study."""
+    return _regular(0.0, study.scans.every, study.duration)
+
+
+def visit_series(study: Study) -> tuple[VisitSeries, ...]:
+    """Return every series of visits, each with a baseline on day 0."""
+    return tuple(
+        VisitSeries(
+            _visit_days(visits, study.duration),
+            visits.window,
+            {name: log_error(error) for name, error in visits.measure.items()},
+        )
+        for visits in study.visits
+    )
+
+
+def log_error(coefficient_of_variation: float) -> float:
+    """Standard deviation of the logarithm that gives a coefficient of variation in percent."""
+    return float(np.sqrt(np.log1p((coefficient_of_variation / 100.0) ** 2)))
+
+
+def actual_days(
+    planned: Array,
+    window: float,
+    duration: float,
+    *,
+    seed: int,
+    purpose: Purpose,
+    arm: int,
+    patient_ids: NDArray[np.int64],
+    series: int = 0,
+) -> Array:
+    """Draw the days on which appointments really fall.
+
+    Each is a whole number of days early or late, uniform over the window, never before day 0 or
+    after the end of the study. The baseline on day 0 is never moved: it is taken before the first
+    dose.
+
+    Returns
+    -------
+    numpy.ndarray
+        Shape (patients, appointments).
+    """
+    reach = int(np.floor(window))
+    shifts = per_patient(
+        seed,
+        purpose,
+        arm,
+        patient_ids,
+        lambda generator: generator.integers(-reach, reach + 1, size=planned.size).astype(float),
+        series,
+    )
+    shifts[:, planned == 0.0] = 0.0
+    return np.clip(planned + shifts, 0.0, duration)
+
+
+def trajectory_days(study: Study) -> Array:
+    """Days kept in the trajectory table: daily for eight weeks, weekly after, and all plans."""
+    plans = [series.planned_days for series in visit_series(study)]
+    daily = np.arange(0.0, min(DAILY_UNTIL, study.duration) + 1e-9)
+    weekly = _regular(0.0, 7.0, study.duration)
+    days = np.concatenate([daily, weekly, [study.duration], planned_scan_days(study), *plans])
+    return np.unique(days)
+
+
+def output_days(study: Study) -> Array:
+    """Days at which the model is solved: the trajectory days and every possible appointment."""
+    possible = [trajectory_days(study)]
+    appointments = [(planned_scan_days(study), study.scans.window)]
+    appointments += [(series.planned_days, series.window) for series in visit_series(study)]
+    for planned, window in appointments:
+        reach = int(np.floor(window))
+        shifts = np.arange(-reach, reach + 1, dtype=float)
+        possible.append(np.clip(planned[:, None] + shifts, 0.0, study.duration).ravel())
+    return np.unique(np.concatenate(possible))
+
+
+def dose_schedule(
+    study: Study,
+    arm: Arm,
+    arm_index: int,
+    patient_ids: NDArray[np.int64],
+    drugs: Drugs,
+) -> DoseSchedule:
+    """Return the doses that each patient of an arm takes, in hours and the units of the model.
+
+    Which doses are missed depends on the seed and the patient alone.
+    """
+    schedules = []
+    chances = _chances_of_missing(study, arm, arm_index, patient_ids)
+    for regimen, chance in zip(arm.regimens, chances, strict=True):
+        days = _dose_days(regimen.start, regimen.interval, regimen.stop, study.duration)
+        record = drugs[regimen.drug]
+        patient, dose = np.nonzero(chance >= regimen.missed_doses / 100.0)
+        schedules.append(
+            DoseSchedule.from_records(
+                patient,
+                days[dose] * HOURS_PER_DAY,
+                record.dose_state,
+                convert_unit(regimen.dose, "mg", record.dose_unit),
+            )
+        )
+    return DoseSchedule.together(schedules)
+
+
+def _chances_of_missing(
+    study: Study, arm: Arm, arm_index: int, patient_ids: NDArray[np.int64]
+) -> list[Array]:
+    """Uniform numbers, one per patient and dose of each regimen."""
+    counts = [
+        _dose_days(regimen.start, regimen.interval, regimen.stop, study.duration).size
+        for regimen in arm.regimens
+    ]
+    if not any(regimen.missed_doses for regimen in arm.regimens):
+        return [np.ones((patient_ids.size, count)) for count in counts]
+    drawn = per_patient(
+        study.seed,
+        Purpose.MISSED_DOSES,
+        arm_index,
+        patient_ids,
+        lambda generator: generator.random(sum(counts)),
+    )
+    return np.split(drawn, np.cumsum(counts)[:-1], axis=1)
+
+
+def _dose_days(start: float, interval: float, stop: float | None, duration: float) -> Array:
+    end = duration if stop is None else min(stop, duration)
+    # A dose at the very end would have no effect on anything that is seen.
+    count = int(np.ceil((end - start) / interval - 1e-9))
+    return start + interval * np.arange(count, dtype=np.float64)
+
+
+def _visit_days(visits: Visits, duration: float) -> Array:
+    if visits.at is not None:
+        days: Sequence[float] | Array = visits.at
+    else:
+        assert visits.every is not None
+        until = duration if visits.until is None else visits.until
+        days = _regular(visits.start, visits.every, until)
+    return np.unique(np.concatenate([[0.0], days]))
+
+
+def _regular(start: float, every: float, until: float) -> Array:
+    count = int(np.floor((until - start) / every + 1e-9)) + 1
+    return start + every * np.arange(count, dtype=np.float64)

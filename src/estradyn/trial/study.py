@@ -1,0 +1,607 @@
+"""The study file: what is given to whom, what is measured when, and how it is judged."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import pint
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
+from pydantic_core import ErrorDetails
+
+from estradyn.errors import StudyError
+from estradyn.model.patient_model import PATIENT
+from estradyn.trial.drugs import Drugs, known_drugs, largest_dose
+from estradyn.trial.quantities import (
+    Days,
+    IntervalDays,
+    Milligrams,
+    Millimetres,
+    MillimolesPerLitre,
+    Percent,
+    PositiveDays,
+    convert_unit,
+    describe,
+    fault,
+)
+from estradyn.trial.study_text import FieldPath, StudyText, field_name, read_study_text
+
+LARGEST_ARM = 1_000_000
+"""Patients in one arm; also the spacing of patient numbers between arms."""
+
+PATIENT_MODELS = (PATIENT,)
+"""Models that describe a whole patient."""
+
+MOST_APPOINTMENTS = 2_000
+MOST_DOSES = 100_000
+
+_Text = Annotated[str, Field(min_length=1, max_length=2_000, strict=True)]
+_Count = Annotated[int, Field(strict=True)]
+
+
+class OffStudyRule(StrEnum):
+    """When a patient leaves the study; `estradyn.trial.rules` defines each."""
+
+    FIRST_PROGRESSION = "first_progression"
+    CONFIRMED_PROGRESSION = "confirmed_progression"
+    TREAT_THROUGH_FLARE = "treat_through_flare"
+    WORSENING_SIGNS = "worsening_signs"
+
+
+class TrialEffects(StrEnum):
+    """How values that differ between trials are set."""
+
+    TYPICAL = "typical"
+    DRAWN = "drawn"
+
+
+class Measurement(StrEnum):
+    """What a visit can measure."""
+
+    CALCIUM = "calcium"
+    DRUG_CONCENTRATION = "drug_concentration"
+    ESTRADIOL = "estradiol"
+    BONE_MARKERS = "bone_markers"
+    BONE_MINERAL_DENSITY = "bone_mineral_density"
+    LIPIDS = "lipids"
+    KI67 = "ki67"
+    TUMOR_VOLUME = "tumor_volume"
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(
+        extra="forbid",
+        frozen=True,
+        populate_by_name=False,
+        allow_inf_nan=False,
+        use_enum_values=False,
+    )
+
+
+class PopulationPlan(_Section):
+    """Who is treated."""
+
+    model: _Text = Field(description="the name of a patient model, as in patient")
+    setting: _Text = Field(description="text that says who the patients are")
+
+    @field_validator("model")
+    @classmethod
+    def _model_is_known(cls, model: str) -> str:
+        if model not in PATIENT_MODELS:
+            raise fault(
+                f"{describe(model)}{_nearest(model, PATIENT_MODELS)}", ", ".join(PATIENT_MODELS)
+            )
+        return model
+
+    same_patients_in_every_arm: bool = Field(
+        default=False, strict=True, description="true or false"
+    )
+    trial_effects: TrialEffects = Field(
+        default=TrialEffects.TYPICAL, description="typical or drawn"
+    )
+
+
+class Regimen(_Section):
+    """One drug given again and again.
+
+    Attributes
+    ----------
+    dose
+        Amount of each dose, mg.
+    interval
+        Time between doses, days.
+    start, stop
+        First dose and the time from which no more is given, days; `stop` None means the end of
+        the study.
+    missed_doses
+        Percent of doses that are missed, each independently of the others.
+    """
+
+    drug: _Text = Field(description="the name of a drug with a record")
+    dose: Milligrams = Field(description="a mass such as '60 mg'")
+    interval: PositiveDays = Field(description="a time such as '1 day'")
+    start: Days = Field(default=0.0, description="a time such as '0 day'")
+    stop: PositiveDays | None = Field(default=None, description="a time such as '52 week'")
+    missed_doses: Percent = Field(default=0.0, description="a proportion such as '5 percent'")
+
+    @field_validator("drug")
+    @classmethod
+    def _drug_is_known(cls, drug: str, info: ValidationInfo) -> str:
+        drugs = _drugs(info)
+        if drug not in drugs:
+            raise fault(f"{describe(drug)}{_nearest(drug, drugs)}", ", ".join(sorted(drugs)))
+        return drug
+
+    @field_validator("interval")
+    @classmethod
+    def _interval_is_practical(cls, interval: float) -> float:
+        if interval < 1.0 / 24.0:
+            raise fault(f"{interval * 24:g} hour", "an interval of at least 1 hour")
+        return interval
+
+    @model_validator(mode="after")
+    def _fits_the_record(self, info: ValidationInfo) -> Regimen:
+        if self.stop is not None and self.stop <= self.start:
+            raise fault(
+                f"a stop at {self.stop:g} day",
+                f"a time after the start at {self.start:g} day",
+                ("stop",),
+            )
+        record = _drugs(info)[self.drug]
+        try:
+            dose = convert_unit(self.dose, "mg", record.dose_unit)
+        except pint.PintError:
+            raise fault(
+                f"{self.dose:g} mg with unit 'mg'",
+                f"a dose in or like '{record.dose_unit}'",
+                ("dose",),
+            ) from None
+        largest = largest_dose(record)
+        if largest is not None and dose > largest:
+            raise fault(
+                f"{self.dose:g} mg",
+                f"at most {largest:g} {record.dose_unit}, the largest dose of "
+                f"{self.drug} that was studied",
+                ("dose",),
+            )
+        return self
+
+
+class Arm(_Section):
+    """A group of patients treated alike; an arm without regimens is untreated."""
+
+    name: Annotated[_Text, Field(max_length=80)] = Field(description="a short name of the arm")
+    regimens: tuple[Regimen, ...] = Field(
+        max_length=20, description="a list of regimens, each with drug, dose and interval"
+    )
+
+
+class Visits(_Section):
+    """A series of visits and what is measured at each.
+
+    Attributes
+    ----------
+    at
+        Planned days, in place of `every`.
+    every, start, until
+        Regular visits from `start` to `until`, days; `until` None means the end of the study.
+    window
+        A visit takes place up to this many days before or after its planned day.
+    measure
+        Coefficient of variation of the measurement error by measurement, percent.
+    """
+
+    name: _Text = Field(description="a short name of the visits")
+    at: tuple[Days, ...] | None = Field(
+        default=None, min_length=1, max_length=MOST_APPOINTMENTS, description="a list of times"
+    )
+    every: IntervalDays | None = Field(default=None, description="a time such as '1 week'")
+    start: Days = Field(default=0.0, description="a time such as '0 week'")
+    until: Days | None = Field(default=None, description="a time such as '8 week'")
+    window: Days = Field(default=0.0, description="a time such as '1 day'")
+    measure: dict[Measurement, Percent] = Field(
+        min_length=1,
+        description="measurements with their error, as in 'calcium: 2 percent'; known are "
+        + ", ".join(Measurement),
+    )
+
+    @model_validator(mode="after")
+    def _one_kind_of_schedule(self) -> Visits:
+        if (self.at is None) == (self.every is None):
+            found = "neither 'at' nor 'every'" if self.at is None else "both 'at' and 'every'"
+            raise fault(found, "one of the two")
+        if self.at is not None and any(
+            later <= earlier for earlier, later in zip(self.at, self.at[1:], strict=False)
+        ):
+            raise fault("times out of order or twice", "times that increase", ("at",))
+        return self
+
+
+class Scans(_Section):
+    """Tumor imaging.
+
+    Attributes
+    ----------
+    every
+        Time between scans, days; the first is on day 0.
+    window
+        A scan takes place up to this many days before or after its planned day.
+    diameter_error
+        Coefficient of variation of one measured diameter, percent.
+    target_lesions
+        Largest number of lesions measured per patient.
+    """
+
+    every: IntervalDays = Field(description="a time such as '8 week'")
+    window: Days = Field(default=0.0, description="a time such as '1 week'")
+    diameter_error: Percent = Field(description="a proportion such as '6 percent'")
+    target_lesions: Annotated[_Count, Field(ge=1, le=5)] = Field(
+        default=3, description="a whole number from 1 to 5 (RECIST 1.1)"
+    )
+
+
+class Criteria(_Section):
+    """Thresholds of RECIST 1.1, doi 10.1016/j.ejca.2008.10.026, unless the study says otherwise.
+
+    Attributes
+    ----------
+    partial_response
+        Fall of the sum of diameters below baseline, percent.
+    progression
+        Rise of the sum above its nadir, percent.
+    progression_absolute
+        Least rise above the nadir, mm.
+    non_target_volume_progression
+        Rise of non-target (bone) disease volume above its nadir that is unequivocal progression,
+        percent.
+    confirm_response
+        Whether a response counts only when seen again.
+    confirmation_interval
+        Least time to the scan that confirms a response or a progression, days.
+    smallest_stable_disease
+        Least time from baseline to a scan that shows stable disease, days.
+    clinical_benefit
+        Time without progression that counts as clinical benefit, days.
+    smallest_measurable
+        Least diameter of a target lesion at baseline, mm.
+    smallest_measured
+        A lesion still seen but smaller is recorded as this, mm.
+    smallest_visible
+        A lesion smaller than this is recorded as gone, mm.
+    """
+
+    partial_response: Percent = Field(default=30.0, description="a proportion such as '30 percent'")
+    progression: Percent = Field(default=20.0, description="a proportion such as '20 percent'")
+    progression_absolute: Millimetres = Field(default=5.0, description="a length such as '5 mm'")
+    non_target_volume_progression: Percent = Field(
+        default=73.0, description="a proportion such as '73 percent'"
+    )
+    confirm_response: bool = Field(default=True, strict=True, description="true or false")
+    confirmation_interval: Days = Field(default=28.0, description="a time such as '4 week'")
+    smallest_stable_disease: Days = Field(default=42.0, description="a time such as '6 week'")
+    clinical_benefit: PositiveDays = Field(default=168.0, description="a time such as '24 week'")
+    smallest_measurable: Millimetres = Field(default=10.0, description="a length such as '10 mm'")
+    smallest_measured: Millimetres = Field(default=5.0, description="a length such as '5 mm'")
+    smallest_visible: Millimetres = Field(default=2.0, description="a length such as '2 mm'")
+
+
+class FlareDefinition(_Section):
+    """What counts as a symptomatic flare.
+
+    Attributes
+    ----------
+    onset_window
+        The signal must pass the patient's threshold by then, days.
+    resolution_window
+        It must have fallen below again by then, on treatment, days.
+    """
+
+    onset_window: PositiveDays = Field(default=42.0, description="a time such as '6 week'")
+    resolution_window: PositiveDays = Field(default=84.0, description="a time such as '12 week'")
+
+
+class HypercalcemiaDefinition(_Section):
+    """What counts as hypercalcemia of flare.
+
+    Attributes
+    ----------
+    threshold
+        Plasma calcium above this, mmol/L.
+    onset_window
+        It must begin by then, days; later hypercalcemia is a sign of progression.
+    """
+
+    threshold: MillimolesPerLitre = Field(default=2.75, description="such as '2.75 mmol/L'")
+    onset_window: PositiveDays = Field(default=42.0, description="a time such as '6 week'")
+
+
+class OffStudy(_Section):
+    """When a patient leaves the study.
+
+    Attributes
+    ----------
+    rule
+        Rule the study follows; the others are computed beside it.
+    flare_window
+        Time during which `treat_through_flare` acts on no progression, days.
+    """
+
+    rule: OffStudyRule = Field(
+        default=OffStudyRule.FIRST_PROGRESSION, description="one of " + ", ".join(OffStudyRule)
+    )
+    flare_window: PositiveDays = Field(default=84.0, description="a time such as '12 week'")
+
+
+class Study(_Section):
+    """A study ready to run; times are in days, doses in mg, proportions in percent.
+
+    Build one with `load_study` or `study_from_content`, which turn every fault into one sentence.
+    """
+
+    title: _Text = Field(description="text")
+    question: _Text = Field(description="text")
+    population: PopulationPlan = Field(description="a mapping with model and setting")
+    arms: tuple[Arm, ...] = Field(min_length=1, max_length=20, description="a list of 1 to 20 arms")
+    duration: PositiveDays = Field(description="a time such as '2 year'")
+    patients_per_arm: Annotated[_Count, Field(ge=1, le=LARGEST_ARM)] = Field(
+        description=f"a whole number from 1 to {LARGEST_ARM}"
+    )
+    seed: Annotated[_Count, Field(ge=0, le=2**63 - 1)] = Field(
+        description="a whole number from 0 to 9223372036854775807"
+    )
+    visits: tuple[Visits, ...] = Field(default=(), max_length=50, description="a list of visits")
+    scans: Scans = Field(description="a mapping with every and diameter_error")
+    criteria: Criteria = Field(default=Criteria(), description="a mapping of RECIST thresholds")
+    flare: FlareDefinition = Field(
+        default=FlareDefinition(), description="a mapping with onset_window, resolution_window"
+    )
+    hypercalcemia: HypercalcemiaDefinition = Field(
+        default=HypercalcemiaDefinition(), description="a mapping with threshold, onset_window"
+    )
+    off_study: OffStudy = Field(
+        default=OffStudy(), description="a mapping with rule and flare_window"
+    )
+
+    @field_validator("arms")
+    @classmethod
+    def _arm_names_differ(cls, arms: tuple[Arm, ...]) -> tuple[Arm, ...]:
+        seen: set[str] = set()
+        for place, arm in enumerate(arms):
+            if arm.name in seen:
+                raise fault(
+                    f"the name {describe(arm.name)} twice", "each name once", (place, "name")
+                )
+            seen.add(arm.name)
+        return arms
+
+    @model_validator(mode="after")
+    def _times_fit(self) -> Study:
+        limit = f"at most the duration of the study, {self.duration:g} day"
+        if self.scans.every > self.duration:
+            raise fault(f"{self.scans.every:g} day between scans", limit, ("scans", "every"))
+        _check_number(self.duration, self.scans.every, ("scans", "every"))
+        _check_window(self.scans.window, self.scans.every, ("scans", "window"))
+        for place, arm in enumerate(self.arms):
+            for number, regimen in enumerate(arm.regimens):
+                at: FieldPath = ("arms", place, "regimens", number)
+                if regimen.start >= self.duration:
+                    raise fault(
+                        f"{regimen.start:g} day",
+                        f"a time before the end of the study at {self.duration:g} day",
+                        (*at, "start"),
+                    )
+                stop = self.duration if regimen.stop is None else min(regimen.stop, self.duration)
+                if (stop - regimen.start) / regimen.interval > MOST_DOSES:
+                    raise fault(
+                        f"an interval of {regimen.interval:g} day",
+                        f"an interval that gives at most {MOST_DOSES} doses",
+                        (*at, "interval"),
+                    )
+        for place, visits in enumerate(self.visits):
+            self._check_visits(visits, ("visits", place), limit)
+        return self
+
+    def _check_visits(self, visits: Visits, at: FieldPath, limit: str) -> None:
+        if visits.at is not None:
+            if visits.at[-1] > self.duration:
+                raise fault(f"{visits.at[-1]:g} day", limit, (*at, "at", len(visits.at) - 1))
+            gaps = [
+                later - earlier for earlier, later in zip(visits.at, visits.at[1:], strict=False)
+            ]
+            _check_window(visits.window, min(gaps, default=self.duration), (*at, "window"))
+            return
+        assert visits.every is not None
+        until = self.duration if visits.until is None else visits.until
+        for name, value in (("every", visits.every), ("until", until)):
+            if value > self.duration:
+                raise fault(f"{value:g} day", limit, (*at, name))
+        if visits.start > until:
+            raise fault(
+                f"a start at {visits.start:g} day", f"a time up to {until:g} day", (*at, "start")
+            )
+        _check_number(until - visits.start, visits.every, (*at, "every"))
+        _check_window(visits.window, visits.every, (*at, "window"))
+
+    def content(self) -> dict[str, Any]:
+        """Return the study as plain values with units, every default filled in."""
+        return self.model_dump(mode="json")
+
+
+def load_study(path: str | Path, *, drugs: Drugs | None = None) -> Study:
+    """Read and check a study file.
+
+    Parameters
+    ----------
+    path
+        YAML file; every time, dose and proportion carries its unit.
+    drugs
+        Drugs the study may name; the shipped records by default.
+
+    Raises
+    ------
+    StudyError
+        One sentence with file, line, field, what was found and what is allowed.
+    """
+    return _validate(read_study_text(path), drugs)
+
+
+def study_from_content(
+    content: Mapping[str, Any],
+    source: str | Path,
+    *,
+    drugs: Drugs | None = None,
+) -> Study:
+    """Check a study given as plain values, as `Study.content` returns it.
+
+    Parameters
+    ----------
+    content
+        Plain values with units.
+    source
+        Name that errors give to where it came from.
+    drugs
+        Drugs the study may name; the shipped records by default.
+
+    Raises
+    ------
+    StudyError
+        As `load_study`.
+    """
+    return _validate(StudyText(str(source), dict(content), {}), drugs)
+
+
+def with_overrides(study: Study, *, patients: int | None = None, seed: int | None = None) -> Study:
+    """Replace the size of the arms or the seed.
+
+    Raises
+    ------
+    StudyError
+        If a value is outside what the study file allows.
+    """
+    changes = {"patients_per_arm": patients, "seed": seed}
+    changed = {name: value for name, value in changes.items() if value is not None}
+    for name, value in changed.items():
+        lowest, highest = (1, LARGEST_ARM) if name == "patients_per_arm" else (0, 2**63 - 1)
+        if not lowest <= value <= highest:
+            allowed = Study.model_fields[name].description
+            raise StudyError(f"field {name}: found {value}, allowed {allowed}")
+    return study.model_copy(update=changed)
+
+
+def _validate(text: StudyText, drugs: Drugs | None) -> Study:
+    context = {"drugs": known_drugs() if drugs is None else drugs}
+    try:
+        return Study.model_validate(text.content, context=context)
+    except ValidationError as error:
+        raise _first_fault(error, text) from None
+
+
+def _first_fault(error: ValidationError, text: StudyText) -> StudyError:
+    """Name the fault that stands first in the file.
+
+    A field that is missing comes last, for it is mostly one that another line misspells; a list is
+    called too short only where nothing inside it is wrong.
+    """
+    faults = [_explain(details) for details in error.errors(include_url=False)]
+    innermost = [
+        fault for fault in faults if not any(_is_inside(other.path, fault.path) for other in faults)
+    ]
+    first = min(innermost, key=lambda fault: (fault.missing, text.line_of(fault.path) or 0))
+    return StudyError(
+        f"field {field_name(first.path)}: found {first.found}, allowed {first.allowed}",
+        source=text.source,
+        line=text.line_of(first.path),
+    )
+
+
+@dataclass(frozen=True)
+class _Fault:
+    path: FieldPath
+    found: str
+    allowed: str
+    missing: bool = False
+
+
+def _is_inside(inner: FieldPath, outer: FieldPath) -> bool:
+    return len(inner) > len(outer) and inner[: len(outer)] == outer
+
+
+def _explain(details: ErrorDetails) -> _Fault:
+    path: FieldPath = details["loc"]
+    context = details.get("ctx", {})
+    if details["type"] == "study":
+        return _Fault((*path, *context["at"]), context["found"], context["allowed"])
+    if path[-1:] == ("[key]",):
+        allowed = _allowed(path[:-2]) or details["msg"]
+        return _Fault(path[:-1], f"the unknown name {describe(details['input'])}", allowed)
+    section = _section_at(path[:-1])
+    if details["type"] == "extra_forbidden" and section is not None:
+        known = sorted(section.model_fields)
+        found = f"the unknown field {describe(path[-1])}{_nearest(str(path[-1]), known)}"
+        return _Fault(path, found, ", ".join(known))
+    missing = details["type"] == "missing"
+    found = "nothing" if missing else describe(details["input"])
+    return _Fault(path, found, _allowed(path) or details["msg"], missing)
+
+
+def _allowed(path: FieldPath) -> str | None:
+    """What the field at this path may hold, in words."""
+    section = _section_at(path[:-1])
+    field = None if section is None else section.model_fields.get(str(path[-1]))
+    return None if field is None else field.description
+
+
+def _section_at(path: FieldPath) -> type[BaseModel] | None:
+    """Model that describes the mapping at this path."""
+    section: type[BaseModel] | None = Study
+    for part in path:
+        if isinstance(part, int):
+            continue
+        field = None if section is None else section.model_fields.get(part)
+        section = None if field is None else _model_in(field.annotation)
+    return section
+
+
+def _model_in(annotation: Any) -> type[BaseModel] | None:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    for argument in getattr(annotation, "__args__", ()):
+        found = _model_in(argument)
+        if found is not None:
+            return found
+    return None
+
+
+def _nearest(word: str, known: Iterable[str]) -> str:
+    matches = difflib.get_close_matches(word, list(known), n=1)
+    return f" (did you mean '{matches[0]}'?)" if matches else ""
+
+
+def _drugs(info: ValidationInfo) -> Drugs:
+    assert info.context is not None
+    drugs: Drugs = info.context["drugs"]
+    return drugs
+
+
+def _check_number(span: float, every: float, path: FieldPath) -> None:
+    if span / every > MOST_APPOINTMENTS:
+        raise fault(f"{every:g} day", f"a time that gives at most {MOST_APPOINTMENTS}", path)
+
+
+def _check_window(window: float, spacing: float, path: FieldPath) -> None:
+    if window >= spacing / 2 and window > 0:
+        raise fault(
+            f"{window:g} day", f"less than half the time between two, {spacing:g} day", path
+        )
