@@ -1,0 +1,145 @@
+"""`estradyn model`: see and export the models and drug records that are shipped."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from estradyn.errors import InputError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from estradyn.model.drug_record import DrugRecord
+
+WIDTH_WITHOUT_TERMINAL = 160
+"""Characters per line where the output goes to a file or another program."""
+
+commands = typer.Typer(
+    help="See and export the models and drug records.", no_args_is_help=True, rich_markup_mode=None
+)
+
+
+class ExportFormat(StrEnum):
+    """Formats a model can be written in."""
+
+    SBML = "sbml"
+
+
+@commands.command("list")
+def list_models() -> None:
+    """List the models and the drugs that have a record."""
+    from rich.table import Table
+
+    from estradyn.model.sources import find_model, shipped_models
+
+    table = Table("Name", "Kind", "What it is", box=None, pad_edge=False)
+    for name in shipped_models():
+        table.add_row(name, "model", _first_sentence(find_model(name).path))
+    for name, record in _drug_records().items():
+        table.add_row(name, "drug", str(record.fields.get("class", "")))
+    _console().print(table)
+
+
+@commands.command("show")
+def show(
+    name: Annotated[str, typer.Argument(help="A model or drug that `model list` names.")],
+) -> None:
+    """Show a drug record, or the parameters of a model with value, unit, class and source."""
+    from estradyn.model.sources import shipped_models
+
+    records = _drug_records()
+    if name in records:
+        _show_drug(records[name])
+    elif name in shipped_models():
+        _show_model(name)
+    else:
+        known = ", ".join([*shipped_models(), *records])
+        raise InputError(f"found no model or drug '{name}', allowed {known}")
+
+
+@commands.command("export")
+def export(
+    name: Annotated[
+        str, typer.Argument(help="A model that `model list` names, or a .ant or .xml file.")
+    ],
+    format_: Annotated[ExportFormat, typer.Option("--format", help="Format to write.")],
+    out: Annotated[
+        Path | None, typer.Option("--out", help="File to write; without it, standard output.")
+    ] = None,
+) -> None:
+    """Write a model with its parameter values in a format that other tools read."""
+    from estradyn.cli.output import write_whole
+    from estradyn.model.export import export_sbml
+
+    text = export_sbml(name)
+    if out is None:
+        typer.echo(text, nl=False)
+        return
+    write_whole(out, text)
+    typer.echo(f"Wrote {out} ({format_.value.upper()}, {len(text.encode()) / 1000:.0f} kB).")
+
+
+def _console() -> Console:
+    from rich.console import Console
+
+    console = Console(highlight=False)
+    return (
+        console if console.is_terminal else Console(highlight=False, width=WIDTH_WITHOUT_TERMINAL)
+    )
+
+
+def _drug_records() -> dict[str, DrugRecord]:
+    from estradyn.model.drug_record import read_drug_record
+    from estradyn.model.sources import models_directory
+
+    paths = sorted((models_directory() / "drugs").glob("*.md"))
+    return {path.stem: read_drug_record(path) for path in paths}
+
+
+def _first_sentence(path: Path) -> str:
+    """First sentence of the comment that a model's text begins with."""
+    words: list[str] = []
+    for line in path.read_text(encoding="utf-8").splitlines():
+        if not line.startswith("//"):
+            break
+        words += line.removeprefix("//").split()
+        if words and words[-1].endswith("."):
+            break
+    return " ".join(words).split(". ")[0].removesuffix(".")
+
+
+def _show_drug(record: DrugRecord) -> None:
+    from rich.markdown import Markdown
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, pad_edge=False, show_header=False)
+    for field, value in record.fields.items():
+        text = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+        table.add_row(field.replace("_", " "), Text(text))
+    console = _console()
+    console.print(table)
+    console.print()
+    console.print(Markdown(record.body))
+
+
+def _show_model(name: str) -> None:
+    from rich.table import Table
+    from rich.text import Text
+
+    from estradyn.model.patient_model import load_parameters
+    from estradyn.report.parameters import printed_parameters
+
+    table = Table("Name", box=None, pad_edge=False)
+    table.add_column("Value", justify="right")
+    for heading in ("Unit", "Spread", "Class", "Source"):
+        table.add_column(heading)
+    rows = printed_parameters(load_parameters(name).rows)
+    for row in rows:
+        cells = (row.name, row.value, row.unit, row.spread, row.evidence_class, row.source)
+        table.add_row(*(Text(cell) for cell in cells))
+    _console().print(table)

@@ -1,0 +1,125 @@
+"""The design of a trial, in the words of its study file."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from estradyn.report.off_study import rule_text
+from estradyn.report.wording import time_text, words_of
+from estradyn.trial.study import Arm, Regimen, Study, Visits
+
+
+@dataclass(frozen=True)
+class DesignRow:
+    """One line of the design table: a label and one or more statements."""
+
+    label: str
+    statements: tuple[str, ...]
+
+
+def regimen_text(regimen: Regimen) -> str:
+    """One drug as it is given, say "toremifene 60 mg every day"."""
+    interval = time_text(regimen.interval)
+    every = interval.removeprefix("1 ") if interval.startswith("1 ") else interval
+    parts = [f"{regimen.drug} {regimen.dose:g} mg every {every}"]
+    if regimen.start > 0:
+        parts.append(f"from {time_text(regimen.start)}")
+    if regimen.stop is not None:
+        parts.append(f"until {time_text(regimen.stop)}")
+    text = " ".join(parts)
+    if regimen.missed_doses > 0:
+        text += f", {regimen.missed_doses:g} % of doses missed"
+    return text
+
+
+def arm_text(arm: Arm) -> str:
+    """What an arm is given."""
+    return "; ".join(regimen_text(regimen) for regimen in arm.regimens) or "no treatment"
+
+
+def design_rows(study: Study) -> list[DesignRow]:
+    """Everything the study file fixes except its arms, in a reader's order."""
+    criteria, scans, rule = study.criteria, study.scans, study.off_study
+    same = study.population.same_patients_in_every_arm
+    window = f" (± {time_text(scans.window)})" if scans.window else ""
+    confirmation = (
+        f"confirmed after {time_text(criteria.confirmation_interval)} or more"
+        if criteria.confirm_response
+        else "unconfirmed"
+    )
+    rows = [
+        DesignRow("Patients", (study.population.setting,)),
+        DesignRow(
+            "Size",
+            (
+                f"{study.patients_per_arm:,} patients per arm, "
+                + ("the same women in every arm" if same else "different women in every arm"),
+                "values that differ between trials: "
+                + (
+                    "one drawn for this trial"
+                    if study.population.trial_effects == "drawn"
+                    else "held at their typical values"
+                ),
+            ),
+        ),
+        DesignRow("Duration", (time_text(study.duration),)),
+        DesignRow(
+            "Scans",
+            (
+                f"every {time_text(scans.every)}{window}, up to {scans.target_lesions} target "
+                f"lesions, measurement error {scans.diameter_error:g} % of a diameter",
+            ),
+        ),
+        DesignRow("Visits", tuple(_visits_text(visits) for visits in study.visits)),
+        DesignRow(
+            "Response",
+            (
+                f"RECIST 1.1: sum of diameters {criteria.partial_response:g} % below baseline, "
+                f"{confirmation}",
+            ),
+        ),
+        DesignRow(
+            "Progression",
+            (
+                f"{criteria.progression:g} % and {criteria.progression_absolute:g} mm above the "
+                "smallest sum so far, or non-target disease "
+                f"{criteria.non_target_volume_progression:g} % above its smallest volume",
+            ),
+        ),
+        DesignRow(
+            "Clinical benefit",
+            (f"response, or no progression for {time_text(criteria.clinical_benefit)}",),
+        ),
+        DesignRow(
+            "Symptomatic flare",
+            (
+                "signs pass the patient's own threshold within "
+                f"{time_text(study.flare.onset_window)} and fall below it again within "
+                f"{time_text(study.flare.resolution_window)}, on treatment",
+            ),
+        ),
+        DesignRow(
+            "Hypercalcemia",
+            (
+                f"plasma calcium above {study.hypercalcemia.threshold:g} mmol/L within "
+                f"{time_text(study.hypercalcemia.onset_window)}",
+            ),
+        ),
+        DesignRow("Off study", (rule_text(rule.rule),)),
+    ]
+    return [row for row in rows if row.statements]
+
+
+def _visits_text(visits: Visits) -> str:
+    if visits.at is not None:
+        times = "at " + ", ".join(f"{day / 7.0:g}" for day in visits.at) + " weeks"
+    else:
+        assert visits.every is not None
+        times = f"every {time_text(visits.every)}"
+        if visits.until is not None:
+            times += f" until {time_text(visits.until)}"
+    window = f" (± {time_text(visits.window)})" if visits.window else ""
+    measured = ", ".join(
+        f"{words_of(name.value)} {error:g} %" for name, error in visits.measure.items()
+    )
+    return f"{visits.name}, {times}{window}; error of measurement: {measured}"

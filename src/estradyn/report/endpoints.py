@@ -1,0 +1,170 @@
+"""The endpoint table, arranged for reading: arms of one endpoint stand under one another."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from estradyn.report.comparison import Comparison, comparisons
+from estradyn.report.wording import interval_text, label_of, number_text, unit_text
+from estradyn.trial.study import Arm
+
+SHOWN_ELSEWHERE = "later_responders_taken_off_"
+"""Endpoints that stand in the table of off-study rules."""
+
+_Key = tuple[str, str]
+"""Endpoint and time, as the endpoint table writes them."""
+
+_LABELS = {
+    "hypercalcemia_incidence_bone_metastases": "Hypercalcemia incidence with bone metastases",
+    "hypercalcemia_incidence_grade_3_or_4": "Hypercalcemia incidence, grade 3 or 4",
+    "progression_free_survival_hazard_ratio": "Progression-free survival, hazard ratio",
+    "progression_free_survival_log_rank_p": "Progression-free survival, log-rank p",
+    "progression_free_survival_median": "Progression-free survival, median",
+}
+
+_DAYS = {"day": 1.0, "week": 7.0}
+
+
+@dataclass(frozen=True)
+class EndpointRow:
+    """One arm's value of an endpoint, as text, with the published numbers beside it."""
+
+    arm: str
+    value: str
+    interval: str
+    unit: str
+    n: int
+    published: tuple[Comparison, ...]
+
+
+@dataclass(frozen=True)
+class EndpointGroup:
+    """One endpoint at one time with a row per arm.
+
+    Attributes
+    ----------
+    label
+        Name of the endpoint in words.
+    time
+        Time of the visit; empty where there is none.
+    rows
+        One per arm.
+    main
+        Whether it belongs in the short table: it is no visit, it is the first visit that a
+        published number speaks to, or, of an endpoint without any, the last visit that at least
+        half of the patients reached.
+    """
+
+    label: str
+    time: str
+    rows: tuple[EndpointRow, ...]
+    main: bool
+
+
+def endpoint_groups(endpoints: pd.DataFrame, arms: Sequence[Arm]) -> list[EndpointGroup]:
+    """Group the endpoint table by endpoint and time.
+
+    Parameters
+    ----------
+    endpoints
+        Endpoint table of a trial.
+    arms
+        Arms in the order of the study.
+
+    Returns
+    -------
+    list of EndpointGroup
+        In the order of the table; an endpoint that only later arms have follows the one before it
+        there.
+    """
+    table = endpoints[~endpoints["endpoint"].str.startswith(SHOWN_ELSEWHERE)]
+    records = table.assign(time=table["time"].fillna("")).to_dict("records")
+    by_key: dict[_Key, dict[str, EndpointRow]] = {}
+    order: list[_Key] = []
+    for arm in arms:
+        place = 0
+        for record in records:
+            if record["arm"] != arm.name:
+                continue
+            key = (str(record["endpoint"]), str(record["time"]))
+            if key in by_key:
+                place = order.index(key) + 1
+            else:
+                order.insert(place, key)
+                by_key[key] = {}
+                place += 1
+            by_key[key][arm.name] = _row(record, arm)
+    main = _main_keys(order, by_key)
+    return [
+        EndpointGroup(
+            label=endpoint_label(key[0]),
+            time=key[1],
+            rows=tuple(by_key[key].values()),
+            main=key in main,
+        )
+        for key in order
+    ]
+
+
+def endpoint_label(endpoint: str) -> str:
+    """Name of an endpoint in words."""
+    return _LABELS.get(endpoint) or label_of(endpoint)
+
+
+def day_of(time: str) -> float | None:
+    """Day of a time as the endpoint table writes it, say 84 for "12 week"; None for no time."""
+    if not time:
+        return None
+    number, unit = time.split()
+    return float(number) * _DAYS[unit]
+
+
+def _main_keys(
+    order: Sequence[_Key], by_key: Mapping[_Key, Mapping[str, EndpointRow]]
+) -> set[_Key]:
+    main = {key for key in order if not key[1]}
+    visits: dict[str, list[_Key]] = {}
+    for key in order:
+        if key[1]:
+            visits.setdefault(key[0], []).append(key)
+    for keys in visits.values():
+        seen: set[str] = set()
+        for key in keys:
+            numbers = {
+                item.number + item.source for row in by_key[key].values() for item in row.published
+            }
+            if numbers - seen:
+                main.add(key)
+            seen |= numbers
+        if not seen:
+            sizes = [min(row.n for row in by_key[key].values()) for key in keys]
+            reached = [key for key, size in zip(keys, sizes, strict=True) if 2 * size >= max(sizes)]
+            main.add(reached[-1])
+    return main
+
+
+def _row(record: Mapping[Any, Any], arm: Arm) -> EndpointRow:
+    unit = unit_text(record["unit"])
+    value = float(record["value"])
+    known = math.isfinite(value)
+    # A median that no curve reaches is a finding, not a missing number.
+    reached = known or not str(record["endpoint"]).endswith("survival_median")
+    return EndpointRow(
+        arm=arm.name,
+        value=number_text(value, unit) if reached else "not reached",
+        interval=interval_text(float(record["lower"]), float(record["upper"]), unit),
+        unit=unit if known else "",
+        n=int(record["n"]),
+        published=comparisons(
+            arm,
+            str(record["endpoint"]),
+            day_of(str(record["time"])),
+            value if known else None,
+            str(record["unit"]),
+        ),
+    )

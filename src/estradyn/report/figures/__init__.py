@@ -1,0 +1,1 @@
+"""One module per figure; each function takes tables and returns a `Figure`."""

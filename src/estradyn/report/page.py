@@ -1,0 +1,199 @@
+"""The report of a trial: one HTML file that stands alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from estradyn import __version__
+from estradyn.model.patient_model import load_parameters
+from estradyn.report.comparison import Comparison, tallies
+from estradyn.report.counts import count_rows, flat_rows
+from estradyn.report.design import arm_text, design_rows
+from estradyn.report.endpoints import endpoint_groups
+from estradyn.report.figures import (
+    calcium,
+    change_over_time,
+    concentration,
+    flare,
+    lesions,
+    survival,
+)
+from estradyn.report.figures.figure import Figure
+from estradyn.report.headlines import headline_sentences
+from estradyn.report.links import linked
+from estradyn.report.off_study import rule_rows
+from estradyn.report.palette import ArmPalette, palette_of
+from estradyn.report.parameters import CLASS_MEANINGS, class_counts, printed_parameters
+from estradyn.report.svg import inline_svg
+from estradyn.report.wording import number_text, unbroken
+from estradyn.trial.drugs import known_drugs
+from estradyn.trial.result import TrialResult
+
+NOTICE = "For research use only. Not medical advice."
+FILE_NAME = "report.html"
+
+_SHOWN_ELSEWHERE = ("study", "population", "statuses")
+"""Parts of the manifest that have a table of their own in the report."""
+
+
+@dataclass(frozen=True)
+class NumberedFigure:
+    """A drawn figure in its place in the report."""
+
+    number: int
+    identifier: str
+    title: str
+    caption: str
+    svg: Markup
+
+
+@dataclass(frozen=True)
+class FigureSection:
+    """Figures under one heading."""
+
+    title: str
+    figures: tuple[NumberedFigure, ...]
+
+
+def write_report(result: TrialResult, directory: Path) -> Path:
+    """Write the report of a trial.
+
+    Parameters
+    ----------
+    result
+        The finished trial.
+    directory
+        Existing folder to write into.
+
+    Returns
+    -------
+    pathlib.Path
+        The file, `report.html`: it needs no other file, no network and no script.
+    """
+    path = directory / FILE_NAME
+    path.write_text(report_html(result), encoding="utf-8")
+    return path
+
+
+def report_html(result: TrialResult) -> str:
+    """Compose the report of a trial as one HTML text."""
+    palette = palette_of([arm.name for arm in result.study.arms])
+    rules = rule_rows(result.patients, result.study)
+    groups = endpoint_groups(result.endpoints, result.study.arms)
+    parameters = load_parameters(result.study.population.model).rows
+    main = [group for group in groups if group.main]
+    shown = [item for group in groups for row in group.rows for item in row.published]
+    template = _environment().get_template("report.html.jinja")
+    return template.render(
+        arm_text=arm_text,
+        class_meanings=CLASS_MEANINGS,
+        design=design_rows(result.study),
+        figure_sections=_numbered(_figures(result, palette)),
+        headlines=headline_sentences(result.endpoints, rules, palette.arms),
+        main_endpoints=main,
+        manifest=list(
+            flat_rows({k: v for k, v in result.manifest.items() if k not in _SHOWN_ELSEWHERE})
+        ),
+        notice=NOTICE,
+        other_endpoints=[group for group in groups if not group.main],
+        palette=palette,
+        parameter_classes=class_counts(parameters),
+        parameters=printed_parameters(parameters),
+        population=count_rows(result.population, palette.arms),
+        references=_references(shown),
+        rules=rules,
+        statuses=count_rows(result.statuses, palette.arms),
+        study=result.study,
+        tallies=tallies([item for group in main for row in group.rows for item in row.published]),
+        style=Markup(_style()),
+        version=__version__,
+    )
+
+
+def _environment() -> Environment:
+    environment = Environment(
+        autoescape=True,
+        finalize=lambda value: unbroken(value) if isinstance(value, str) else value,
+        loader=PackageLoader("estradyn.report", "template"),
+        lstrip_blocks=True,
+        trim_blocks=True,
+        undefined=StrictUndefined,
+    )
+    environment.filters["linked"] = linked
+    environment.filters["number"] = number_text
+    return environment
+
+
+def _references(shown: Sequence[Comparison]) -> dict[str, int]:
+    """Number the sources in the order in which the table first names them."""
+    return {source: place for place, source in enumerate(dict.fromkeys(c.source for c in shown), 1)}
+
+
+def _style() -> str:
+    source = resources.files("estradyn.report") / "template" / "report.css"
+    return source.read_text(encoding="utf-8")
+
+
+def _figures(
+    result: TrialResult, palette: ArmPalette
+) -> Iterable[tuple[str, tuple[Figure | None, ...]]]:
+    """Headings with their figures, None where the trial has no data for one."""
+    trajectories, patients = result.trajectories_path, result.patients
+    outputs = {name: record.concentration_output for name, record in known_drugs().items()}
+    taken = {
+        arm.name: {regimen.drug: outputs[regimen.drug] for regimen in arm.regimens}
+        for arm in result.study.arms
+    }
+    yield "Exposure", (concentration.drug_concentration(trajectories, palette, taken),)
+    yield (
+        "Flare and calcium",
+        (
+            flare.flare_signal(trajectories, patients, palette),
+            flare.flare_onset(patients, palette),
+            calcium.plasma_calcium(
+                trajectories, patients, palette, result.study.hypercalcemia.threshold
+            ),
+        ),
+    )
+    yield (
+        "Tumor",
+        (
+            lesions.waterfall(patients, palette),
+            lesions.spider(result.assessments, patients, palette),
+            survival.progression_free_survival(result.progression_free_survival, patients, palette),
+        ),
+    )
+    yield "Bone", (change_over_time.bone(trajectories, palette),)
+    yield "Lipids", (change_over_time.lipids(trajectories, palette),)
+
+
+def _numbered(
+    sections: Iterable[tuple[str, tuple[Figure | None, ...]]],
+) -> list[FigureSection]:
+    """Draw the figures and number them in the order of the page; empty sections fall away."""
+    numbered: list[FigureSection] = []
+    number = 0
+    for title, figures in sections:
+        drawn = []
+        for figure in figures:
+            if figure is None:
+                continue
+            number += 1
+            svg = inline_svg(
+                figure.chart,
+                identifier=figure.identifier,
+                title=f"Figure {number}. {figure.title}",
+                description=figure.caption,
+            )
+            drawn.append(
+                NumberedFigure(number, figure.identifier, figure.title, figure.caption, Markup(svg))
+            )
+        if drawn:
+            numbered.append(FigureSection(title, tuple(drawn)))
+    return numbered
