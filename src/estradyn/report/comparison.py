@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from estradyn.evidence import PublishedValue, Use, published_values
-from estradyn.report.wording import interval_text, number_text, unit_text
+from estradyn.report.wording import interval_text, unit_text
 from estradyn.trial.study import Arm
 
 
@@ -106,7 +106,7 @@ def tallies(shown: Sequence[Comparison]) -> list[Tally]:
 
 def _comparison(published: PublishedValue, value: float | None) -> Comparison:
     row, unit = published.row, unit_text(published.unit)
-    number = number_text(published.value, unit)
+    number = f"{published.value:g}".replace("-", "−")
     interval = interval_text(published.lower, published.upper, unit)
     dose = f"{row.drug} {row.dose}".strip()
     return Comparison(

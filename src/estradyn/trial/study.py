@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -19,7 +17,6 @@ from pydantic import (
     field_validator,
     model_validator,
 )
-from pydantic_core import ErrorDetails
 
 from estradyn.errors import StudyError
 from estradyn.model.patient_model import PATIENT
@@ -36,7 +33,8 @@ from estradyn.trial.quantities import (
     describe,
     fault,
 )
-from estradyn.trial.study_text import FieldPath, StudyText, field_name, read_study_text
+from estradyn.trial.study_faults import first_fault, nearest
+from estradyn.trial.study_text import FieldPath, StudyText, read_study_text
 
 LARGEST_ARM = 1_000_000
 """Patients in one arm; also the spacing of patient numbers between arms."""
@@ -101,7 +99,7 @@ class PopulationPlan(_Section):
     def _model_is_known(cls, model: str) -> str:
         if model not in PATIENT_MODELS:
             raise fault(
-                f"{describe(model)}{_nearest(model, PATIENT_MODELS)}", ", ".join(PATIENT_MODELS)
+                f"{describe(model)}{nearest(model, PATIENT_MODELS)}", ", ".join(PATIENT_MODELS)
             )
         return model
 
@@ -141,7 +139,7 @@ class Regimen(_Section):
     def _drug_is_known(cls, drug: str, info: ValidationInfo) -> str:
         drugs = _drugs(info)
         if drug not in drugs:
-            raise fault(f"{describe(drug)}{_nearest(drug, drugs)}", ", ".join(sorted(drugs)))
+            raise fault(f"{describe(drug)}{nearest(drug, drugs)}", ", ".join(sorted(drugs)))
         return drug
 
     @field_validator("interval")
@@ -505,88 +503,7 @@ def _validate(text: StudyText, drugs: Drugs | None) -> Study:
     try:
         return Study.model_validate(text.content, context=context)
     except ValidationError as error:
-        raise _first_fault(error, text) from None
-
-
-def _first_fault(error: ValidationError, text: StudyText) -> StudyError:
-    """Name the fault that stands first in the file.
-
-    A field that is missing comes last, for it is mostly one that another line misspells; a list is
-    called too short only where nothing inside it is wrong.
-    """
-    faults = [_explain(details) for details in error.errors(include_url=False)]
-    innermost = [
-        fault for fault in faults if not any(_is_inside(other.path, fault.path) for other in faults)
-    ]
-    first = min(innermost, key=lambda fault: (fault.missing, text.line_of(fault.path) or 0))
-    return StudyError(
-        f"field {field_name(first.path)}: found {first.found}, allowed {first.allowed}",
-        source=text.source,
-        line=text.line_of(first.path),
-    )
-
-
-@dataclass(frozen=True)
-class _Fault:
-    path: FieldPath
-    found: str
-    allowed: str
-    missing: bool = False
-
-
-def _is_inside(inner: FieldPath, outer: FieldPath) -> bool:
-    return len(inner) > len(outer) and inner[: len(outer)] == outer
-
-
-def _explain(details: ErrorDetails) -> _Fault:
-    path: FieldPath = details["loc"]
-    context = details.get("ctx", {})
-    if details["type"] == "study":
-        return _Fault((*path, *context["at"]), context["found"], context["allowed"])
-    if path[-1:] == ("[key]",):
-        allowed = _allowed(path[:-2]) or details["msg"]
-        return _Fault(path[:-1], f"the unknown name {describe(details['input'])}", allowed)
-    section = _section_at(path[:-1])
-    if details["type"] == "extra_forbidden" and section is not None:
-        known = sorted(section.model_fields)
-        found = f"the unknown field {describe(path[-1])}{_nearest(str(path[-1]), known)}"
-        return _Fault(path, found, ", ".join(known))
-    missing = details["type"] == "missing"
-    found = "nothing" if missing else describe(details["input"])
-    return _Fault(path, found, _allowed(path) or details["msg"], missing)
-
-
-def _allowed(path: FieldPath) -> str | None:
-    """What the field at this path may hold, in words."""
-    section = _section_at(path[:-1])
-    field = None if section is None else section.model_fields.get(str(path[-1]))
-    return None if field is None else field.description
-
-
-def _section_at(path: FieldPath) -> type[BaseModel] | None:
-    """Model that describes the mapping at this path."""
-    section: type[BaseModel] | None = Study
-    for part in path:
-        if isinstance(part, int):
-            continue
-        field = None if section is None else section.model_fields.get(part)
-        section = None if field is None else _model_in(field.annotation)
-    return section
-
-
-def _model_in(annotation: Any) -> type[BaseModel] | None:
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return annotation
-    for argument in getattr(annotation, "__args__", ()):
-        found = _model_in(argument)
-        if found is not None:
-            return found
-    return None
-
-
-def _nearest(word: str, known: Iterable[str]) -> str:
-    matches = difflib.get_close_matches(word, list(known), n=1)
-    return f" (did you mean '{matches[0]}'?)" if matches else ""
+        raise first_fault(error, text, Study) from None
 
 
 def _drugs(info: ValidationInfo) -> Drugs:

@@ -1,0 +1,86 @@
+"""`estradyn xenograft`: plan and analyse a xenograft flare study."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+commands = typer.Typer(
+    help="Plan and analyse xenograft flare studies.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+
+
+class Formula(StrEnum):
+    """How length L and width W give a volume."""
+
+    ELLIPSOID_MEAN = "ellipsoid_mean"
+    HALF_LENGTH = "half_length"
+    ELLIPSOID = "ellipsoid"
+
+
+@commands.command("analyze")
+def analyze(
+    data: Annotated[
+        Path,
+        typer.Argument(metavar="DATA.csv", help="Measurements, one row per animal and day."),
+    ],
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", help="Folder for the results; without it, results/DATA."),
+    ] = None,
+    control: Annotated[
+        str | None,
+        typer.Option("--control", help="Control arm; without it, found by its name."),
+    ] = None,
+    formula: Annotated[
+        Formula,
+        typer.Option(
+            "--volume",
+            help="Volume from length L and width W: pi/6 L W (L+W)/2, L W W / 2 or pi/6 L W W.",
+        ),
+    ] = Formula.ELLIPSOID_MEAN,
+    start: Annotated[
+        datetime | None,
+        typer.Option(
+            "--start",
+            formats=["%Y-%m-%d"],
+            help="Date of the first dose (day 0), for a file with dates; without it, the earliest.",
+        ),
+    ] = None,
+    window: Annotated[
+        float,
+        typer.Option("--window", min=7, max=60, help="Last day of the flare window."),
+    ] = 21.0,
+    title: Annotated[
+        str, typer.Option("--title", help="Heading of the report.")
+    ] = "Xenograft flare study",
+    seed: Annotated[
+        int,
+        typer.Option("--seed", min=0, help="Seed of the animals that calibrate the flare score."),
+    ] = 1,
+) -> None:
+    """Check, model and classify the measurements of a study; write tables and a report."""
+    from estradyn.xenograft.analysis import AnalysisSettings, analyze_study
+    from estradyn.xenograft.analysis_files import ANALYSIS_FILES, write_analysis
+    from estradyn.xenograft.output_folder import check_output_folder
+    from estradyn.xenograft.response import FlareRule
+    from estradyn.xenograft.study_table import read_study
+    from estradyn.xenograft.volume import VolumeFormula
+
+    place = Path("results") / data.stem if out is None else out
+    check_output_folder(place, ANALYSIS_FILES)
+    study = read_study(
+        data, formula=VolumeFormula(formula.value), start=start.date() if start else None
+    )
+    settings = AnalysisSettings(control=control, flare_rule=FlareRule(window_end=window), seed=seed)
+    analysis = analyze_study(study, settings)
+    report = write_analysis(analysis, place, title=title)
+    typer.echo(
+        f"Wrote tables and {report}: {len(analysis.animals)} animals in {len(analysis.arms)} arms."
+    )
