@@ -18,7 +18,8 @@ import llvmlite
 import llvmlite.binding as llvm
 import platformdirs
 
-from estradyn.engine.kernel import INTEGRATE_ARGUMENTS, write_kernel
+from estradyn.engine.kernel import write_kernel
+from estradyn.engine.lane_code import INTEGRATE_ARGUMENTS
 from estradyn.engine.layout import Layout
 from estradyn.engine.program import build_program
 from estradyn.engine.tableau import METHODS
@@ -207,6 +208,8 @@ def model_hash(model: OdeModel) -> str:
     for kind, assignments in (("derived", model.derived), ("assigned", model.assignments)):
         for assignment in assignments:
             add(kind, assignment.name, assignment.unit, assignment.expression)
+    for event in model.events:
+        add("event", event.name, event.trigger, event.assignments, event.true_before_start)
     return digest.hexdigest()
 
 

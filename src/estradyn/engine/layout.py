@@ -15,9 +15,9 @@ class Layout:
     ----------
     width
         Lanes in a vector.
-    states, kept, outputs, stages, factors
-        Numbers of states, per-patient constants, outputs, stages of the method, and stored
-        entries of the LU factorisation.
+    states, kept, outputs, stages, factors, events
+        Numbers of states, per-patient constants, outputs, stages of the method, stored entries of
+        the LU factorisation, and events.
     """
 
     width: int
@@ -26,6 +26,7 @@ class Layout:
     outputs: int
     stages: int
     factors: int
+    events: int
 
     @property
     def state(self) -> int:
@@ -53,9 +54,17 @@ class Layout:
         return self.trial_state + self.states
 
     @property
+    def step_end(self) -> int:
+        """State at the end of the last step.
+
+        Without events that is the current state.
+        """
+        return self.largest_size + self.states if self.events else self.state
+
+    @property
     def stage(self) -> int:
         """Stage vectors u, one after the other."""
-        return self.largest_size + self.states
+        return self.largest_size + self.states * (2 if self.events else 1)
 
     @property
     def time_derivative(self) -> int:
@@ -73,9 +82,24 @@ class Layout:
         return self.factor + self.factors
 
     @property
+    def trigger_before(self) -> int:
+        """Whether each event's condition held before (1) or not (0)."""
+        return self.output + self.outputs
+
+    @property
+    def trigger_now(self) -> int:
+        """Whether each event's condition holds at the point looked at."""
+        return self.trigger_before + self.events
+
+    @property
+    def firing(self) -> int:
+        """Whether each event happens now."""
+        return self.trigger_now + self.events
+
+    @property
     def lane(self) -> int:
         """Scalars of each lane, see `LANE`."""
-        return self.output + self.outputs
+        return self.firing + self.events
 
     @property
     def size(self) -> int:
@@ -99,11 +123,18 @@ LANE = (
     "stage_time",
     "shift",
     "inverse_step",
+    "output_due",
+    "step_end_time",
+    "event_found",
+    "event_after",
+    "event_by",
 )
 """Scalars kept for each lane: its time, the time it must stop at (a dose or the end), the next
 output time, the step to try, the last step taken, the step that was right after the last dose,
 whether a dose was just given, the growth allowed for the next step, the time of a stage, the shift
-of the Jacobian's diagonal and the inverse of the step."""
+of the Jacobian's diagonal, the inverse of the step, whether an output is handed over, the time at
+which the last step ended, and where in it an event was found: whether, and the relative positions
+it lies between."""
 
 LANE_INTEGERS = ("patient", "event", "output", "accepted", "rejected")
 """Integers kept for each lane: patient (-1 for none), next event, next output, step counts."""

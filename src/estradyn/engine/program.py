@@ -35,6 +35,12 @@ class Program:
         Length of the parameter vector; the last `inflow_states` entries are inflows.
     inflow_states
         States that can be infused.
+    triggers
+        Condition of each event.
+    changes
+        For each event, the states it changes and their new values.
+    true_before_start
+        For each event, whether its condition counts as true before the start.
     """
 
     graph: Graph
@@ -45,11 +51,15 @@ class Program:
     outputs: tuple[int, ...]
     parameter_count: int
     inflow_states: tuple[int, ...]
+    triggers: tuple[int, ...] = ()
+    changes: tuple[tuple[tuple[int, int], ...], ...] = ()
+    true_before_start: tuple[bool, ...] = ()
 
     @cached_property
     def kept(self) -> tuple[int, ...]:
         """Parameter-only values used in every step, in the order they are kept per patient."""
         used = [*self.rates, *self.jacobian.values(), *self.time_derivative, *self.outputs]
+        used += [*self.triggers, *(value for change in self.changes for _, value in change)]
         first_inflow = self.parameter_count - len(self.inflow_states)
         inflows = [self.graph.parameter(first_inflow + k) for k in range(len(self.inflow_states))]
         return tuple(dict.fromkeys([*inflows, *kept_by_patient(self.graph, used)]))
@@ -129,4 +139,12 @@ def build_program(
         outputs=tuple(values[name] for name in outputs),
         parameter_count=len(model.parameters) + len(positions),
         inflow_states=tuple(positions),
+        triggers=tuple(graph.lower(event.trigger, values) for event in model.events),
+        changes=tuple(
+            tuple(
+                (state_position[name], graph.lower(new, values)) for name, new in event.assignments
+            )
+            for event in model.events
+        ),
+        true_before_start=tuple(event.true_before_start for event in model.events),
     )

@@ -350,6 +350,9 @@ def _retry(
             solution.final_states[patient] = again.final_states[0]
             solution.status[patient] = PatientStatus.RETRIED
             continue
+        if compiled.model.events:
+            # The reference solver does not look for events.
+            continue
         reference = solve_reference(
             compiled,
             alone.constants[0],

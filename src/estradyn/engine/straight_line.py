@@ -113,7 +113,7 @@ class StraightLine:
                 return builder.not_(self._truth(values[0]))
             case "select":
                 return builder.select(
-                    self._truth(values[0]), self._number(values[1]), self._number(values[2])
+                    self._truth(values[0]), self.number(values[1]), self.number(values[2])
                 )
             case "exp":
                 return mathematics.exp(builder, values[0])
@@ -131,8 +131,8 @@ class StraightLine:
             return self.builder.fcmp_unordered("!=", value, self.mathematics.constant(0.0))
         return value
 
-    def _number(self, value: ir.Value) -> ir.Value:
-        """A value as numbers; a condition counts 1 where it holds."""
+    def number(self, value: ir.Value) -> ir.Value:
+        """Return a value as numbers; a condition counts 1 where it holds."""
         if value.type == self.mathematics.vector:
             return value
         constant = self.mathematics.constant

@@ -52,6 +52,29 @@ class Assignment:
 
 
 @dataclass(frozen=True)
+class Event:
+    """A change of states at the moment a condition becomes true.
+
+    Attributes
+    ----------
+    name
+        Name for messages.
+    trigger
+        Condition in terms of states, assigned variables, constants and time.
+    assignments
+        New value of each state that changes, all from the values at that moment.
+    true_before_start
+        Whether the condition counts as true before time zero; if not, an event whose condition
+        holds at time zero happens there.
+    """
+
+    name: str
+    trigger: Basic
+    assignments: tuple[tuple[str, Basic], ...]
+    true_before_start: bool
+
+
+@dataclass(frozen=True)
 class OdeModel:
     """A system of ordinary differential equations.
 
@@ -69,6 +92,8 @@ class OdeModel:
         Constants computed once per patient from `parameters` and earlier `derived` ones.
     assignments
         Variables given by rules; each uses states, time, constants and earlier assignments.
+    events
+        Changes of states at moments the model itself determines.
     """
 
     name: str
@@ -77,6 +102,7 @@ class OdeModel:
     parameters: tuple[Parameter, ...]
     derived: tuple[Assignment, ...]
     assignments: tuple[Assignment, ...]
+    events: tuple[Event, ...] = ()
 
     @cached_property
     def state_names(self) -> tuple[str, ...]:
@@ -91,5 +117,10 @@ class OdeModel:
     @cached_property
     def unit_of(self) -> dict[str, str]:
         """Unit of every named quantity."""
-        named = (*self.states, *self.parameters, *self.derived, *self.assignments)
+        named: tuple[State | Parameter | Assignment, ...] = (
+            *self.states,
+            *self.parameters,
+            *self.derived,
+            *self.assignments,
+        )
         return {quantity.name: quantity.unit for quantity in named}
