@@ -320,6 +320,25 @@ def test_a_missing_model_is_an_error_that_lists_the_shipped_ones(tmp_path):
         load_model(tmp_path / "nobody.ant")
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ('compartment="V"', 'compartment="W"', "'S' refers to a compartment"),
+        ('species="S" stoich', 'species="T" stoich', "'R' refers to a species"),
+        ('variable="y"', 'variable="z"', "'z' refers to a variable"),
+        ('symbol="k"', 'symbol="z"', "'z' refers to a variable"),
+        ("<ci> k </ci>", "<ci> z </ci>", "refers to 'z', which the model does not have"),
+    ],
+)
+def test_a_reference_to_nothing_is_refused(sbml_file, old, new, words):
+    path = sbml_file("compartment V=1; species S in V; R: S -> ; k*S; k = 2/3; y := k;")
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new))
+    with pytest.raises(ModelError, match=words):
+        load_model(path)
+
+
 def test_the_reserved_name_time_is_refused(tmp_path):
     path = tmp_path / "model.xml"
     path.write_text(

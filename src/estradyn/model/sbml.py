@@ -138,6 +138,7 @@ class _Reader:
 
     def read(self) -> OdeModel:
         self._refuse_unsupported()
+        self._refuse_broken_references()
         for parameter in _items(self.model.getListOfParameters()):
             self._add(parameter, pint_text(_definition(parameter)), parameter.getValue())
         for compartment in _items(self.model.getListOfCompartments()):
@@ -162,6 +163,26 @@ class _Reader:
                 raise ModelError(
                     "has an algebraic rule; only assignment rules and rate rules are solved"
                 )
+
+    def _refuse_broken_references(self) -> None:
+        """Refuse names of compartments, species and variables that the model does not have."""
+        model = self.model
+        wanted = [
+            (species.getId(), model.getCompartment(species.getCompartment()), "compartment")
+            for species in _items(model.getListOfSpecies())
+        ]
+        for reaction in _items(model.getListOfReactions()):
+            wanted += [
+                (reaction.getId(), model.getSpecies(reference.getSpecies()), "species")
+                for reference in _stoichiometric(reaction)
+            ]
+        wanted += [
+            (name, model.getElementBySId(name), "variable")
+            for name in (*self.starts, *self.rules, *self.rates)
+        ]
+        for owner, found, kind in wanted:
+            if found is None:
+                raise ModelError(f"'{owner}' refers to a {kind} that the model does not have")
 
     # -- quantities -----------------------------------------------------------------------------
 

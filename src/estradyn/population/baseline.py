@@ -32,6 +32,10 @@ ROUNDED_TO_ZERO = 1e-30
 """Size below which a state is zero: what a decay leaves behind may be negative, and a power of it
 then not a number."""
 
+STEP_LIMIT = 20_000
+"""Steps after which a candidate has no steady state; one that settles needs some hundred. There is
+no second try: a model that grows without end would spend it on every candidate."""
+
 
 @dataclass(frozen=True)
 class Baselines:
@@ -113,6 +117,7 @@ class EngineBaseline:
             {**parameters, **overrides},
             np.array([0.0, horizon / 2, horizon]),
             patients=count,
+            options=SolverOptions(retry=False, step_limit=STEP_LIMIT),
             workers=self.workers,
         )
         first, middle, last = (run.values[:, index, :size] for index in range(3))
@@ -176,4 +181,4 @@ def states_behind(model: OdeModel, outputs: list[str]) -> set[str]:
 def _failure(status: PatientStatus) -> str:
     if status.succeeded:
         return NO_STEADY_STATE
-    return f"{NO_STEADY_STATE}: the solver {status.text}"
+    return f"{NO_STEADY_STATE}: {status.text}"

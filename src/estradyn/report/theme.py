@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from typing import Any
 
 import altair as alt
@@ -13,6 +14,12 @@ FULL_WIDTH = 800
 
 FONT = "Helvetica, Arial, sans-serif"
 
+
+PANEL_SPACING = {"row": 110, "column": 70}
+"""Pixels between the plotting areas of panels: room for axes and a title of two lines."""
+
+_CHARACTER_WIDTH = 7.5
+"""Pixels of a character of a panel title, on average."""
 
 THEME: dict[str, Any] = {
     "aria": False,
@@ -72,3 +79,14 @@ def arm_color(palette: ArmPalette, *, legend: alt.Legend | None = None) -> alt.C
 def panel_width(panels: int, *, gap: int = 60) -> int:
     """Width in pixels of each of several panels that stand side by side."""
     return (FULL_WIDTH - gap * (panels - 1)) // panels
+
+
+def panel_grid(panels: int) -> tuple[int, int]:
+    """Columns in which that many panels stand, and the width in pixels of each."""
+    columns = min(panels, 3)
+    return columns, panel_width(columns, gap=PANEL_SPACING["column"])
+
+
+def panel_title(text: str, width: int) -> list[str]:
+    """Break the title of a panel into lines that fit over it."""
+    return textwrap.wrap(text, max(12, int(width / _CHARACTER_WIDTH)))

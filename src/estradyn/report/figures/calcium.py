@@ -12,7 +12,7 @@ from estradyn.report.figures.bands import NESTED, band_layers
 from estradyn.report.figures.figure import Figure
 from estradyn.report.figures.time_axis import weeks
 from estradyn.report.palette import INK, ArmPalette
-from estradyn.report.theme import arm_color, panel_width
+from estradyn.report.theme import PANEL_SPACING, arm_color, panel_grid, panel_title
 from estradyn.report.trajectories import output_columns, quantile_bands, read_output
 
 LAST_DAY = 56.0
@@ -69,7 +69,7 @@ def plasma_calcium(
     lines = pd.concat(frames).dropna() if frames else pd.DataFrame()
     highest = max([threshold, bands["q95"].max(), *(lines["calcium"] if len(lines) else [])])
     scale = alt.Scale(domain=[min(2.0, float(bands["q5"].min())), float(highest) + 0.05])
-    columns = min(len(palette.arms), 3)
+    columns, width = panel_grid(len(palette.arms))
     limit = (
         alt.Chart(pd.DataFrame({"limit": [threshold]}))
         .mark_rule(strokeDash=[4, 3], color=INK)
@@ -96,8 +96,8 @@ def plasma_calcium(
             )
         panels.append(
             alt.layer(*layers, limit).properties(
-                title=f"{arm} (n = {own['n'].max()})",
-                width=panel_width(columns, gap=70),
+                title=panel_title(f"{arm} (n = {own['n'].max()})", width),
+                width=width,
                 height=240,
             )
         )
@@ -110,5 +110,5 @@ def plasma_calcium(
             f"with hypercalcemia ({counted}; at most {LARGEST_NUMBER_OF_LINES} drawn per arm). "
             f"Dashed: the limit of {threshold:g} mmol/L."
         ),
-        chart=alt.concat(*panels, columns=columns, spacing=70, bounds="flush"),
+        chart=alt.concat(*panels, columns=columns, spacing=PANEL_SPACING, bounds="flush"),
     )

@@ -12,7 +12,14 @@ from estradyn.report.figures.bands import NESTED, band_layers
 from estradyn.report.figures.figure import Figure
 from estradyn.report.figures.time_axis import TimeAxis, weeks
 from estradyn.report.palette import INK, ArmPalette
-from estradyn.report.theme import arm_color, line_legend, panel_width
+from estradyn.report.theme import (
+    FULL_WIDTH,
+    PANEL_SPACING,
+    arm_color,
+    line_legend,
+    panel_grid,
+    panel_title,
+)
 from estradyn.report.trajectories import (
     ArmTrajectories,
     output_columns,
@@ -55,7 +62,7 @@ def flare_signal(trajectories: Path, patients: pd.DataFrame, palette: ArmPalette
         )
     bands = quantile_bands(relative, NESTED)
     axis = weeks(float(bands["time_day"].max()))
-    columns = min(len(palette.arms), 3)
+    columns, width = panel_grid(len(palette.arms))
     top = 1.05 * max(1.2, float(bands["q95"].max()))
     line = (
         alt.Chart(pd.DataFrame({"threshold": [1.0]}))
@@ -77,8 +84,8 @@ def flare_signal(trajectories: Path, patients: pd.DataFrame, palette: ArmPalette
         )
         panels.append(
             alt.layer(*layers, line).properties(
-                title=f"{arm} (n = {own_bands['n'].max()})",
-                width=panel_width(columns, gap=70),
+                title=panel_title(f"{arm} (n = {own_bands['n'].max()})", width),
+                width=width,
                 height=240,
             )
         )
@@ -90,7 +97,7 @@ def flare_signal(trajectories: Path, patients: pd.DataFrame, palette: ArmPalette
             "symptoms (dashed line at 1). Line: median; bands: 25 to 75 % and 5 to 95 % of the "
             "patients. The scale is that of the square root, which shows low signals too."
         ),
-        chart=alt.concat(*panels, columns=columns, spacing=70, bounds="flush"),
+        chart=alt.concat(*panels, columns=columns, spacing=PANEL_SPACING, bounds="flush"),
     )
 
 
@@ -149,7 +156,7 @@ def flare_onset(patients: pd.DataFrame, palette: ArmPalette) -> Figure | None:
                 legend=line_legend(),
             ),
         )
-        .properties(width=panel_width(1), height=240)
+        .properties(width=FULL_WIDTH, height=240)
     )
     return Figure(
         identifier="flare-onset",

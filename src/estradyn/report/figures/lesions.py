@@ -9,7 +9,7 @@ import pandas as pd
 from estradyn.report.figures.figure import Figure
 from estradyn.report.figures.time_axis import months
 from estradyn.report.palette import INK, MUTED, ArmPalette
-from estradyn.report.theme import line_legend, panel_width
+from estradyn.report.theme import PANEL_SPACING, line_legend, panel_grid, panel_title
 
 LARGEST_NUMBER_OF_LINES = 150
 """Spider lines drawn per arm; more hide one another."""
@@ -65,11 +65,6 @@ def _grouped(patients: pd.DataFrame) -> pd.Series:
     return (patients["arm"].astype(str) + ", with flare").where(flared, _NO_FLARE)
 
 
-def _panels(palette: ArmPalette) -> tuple[int, int]:
-    columns = min(len(palette.arms), 3)
-    return columns, panel_width(columns, gap=70)
-
-
 def waterfall(patients: pd.DataFrame, palette: ArmPalette) -> Figure | None:
     """Best change of each patient from baseline, worst first, one panel per arm.
 
@@ -90,7 +85,7 @@ def waterfall(patients: pd.DataFrame, palette: ArmPalette) -> Figure | None:
         return None
     measured["arm"] = measured["arm"].astype(str)
     measured["group"] = _grouped(measured)
-    columns, width = _panels(palette)
+    columns, width = panel_grid(len(palette.arms))
     panels = []
     for arm in palette.arms:
         own = measured[measured["arm"] == arm]
@@ -113,7 +108,7 @@ def waterfall(patients: pd.DataFrame, palette: ArmPalette) -> Figure | None:
                 color=_group_color(palette, alt.Legend()),
             )
         )
-        title = f"{arm} (n = {len(own)})"
+        title = panel_title(f"{arm} (n = {len(own)})", width)
         panels.append(
             alt.layer(area, bars, _limits()).properties(title=title, width=width, height=260)
         )
@@ -125,7 +120,7 @@ def waterfall(patients: pd.DataFrame, palette: ArmPalette) -> Figure | None:
             "baseline; patients with symptomatic flare in color. Dashed: −30 % (partial response) "
             f"and +20 %. Growth above {LARGEST_CHANGE_SHOWN:.0f} % is drawn at that height."
         ),
-        chart=alt.concat(*panels, columns=columns, spacing=70, bounds="flush"),
+        chart=alt.concat(*panels, columns=columns, spacing=PANEL_SPACING, bounds="flush"),
     )
 
 
@@ -195,7 +190,7 @@ def spider(assessments: pd.DataFrame, patients: pd.DataFrame, palette: ArmPalett
         time=(scans["actual_day"].clip(lower=0.0) / axis.days).round(2),
         change=change.clip(-100.0, LARGEST_CHANGE_SHOWN).round(1),
     )
-    columns, width = _panels(palette)
+    columns, width = panel_grid(len(palette.arms))
     panels = []
     drawn: dict[str, tuple[int, int]] = {}
     for arm in palette.arms:
@@ -225,7 +220,9 @@ def spider(assessments: pd.DataFrame, patients: pd.DataFrame, palette: ArmPalett
         ]
         panels.append(
             alt.layer(*layers, _limits()).properties(
-                title=f"{arm} ({kept.size} of {ids.size} patients)", width=width, height=260
+                title=panel_title(f"{arm} ({kept.size} of {ids.size} patients)", width),
+                width=width,
+                height=260,
             )
         )
     counted = "; ".join(f"{arm}: {kept} of {size}" for arm, (kept, size) in drawn.items())
@@ -238,5 +235,5 @@ def spider(assessments: pd.DataFrame, patients: pd.DataFrame, palette: ArmPalett
             f"are drawn, evenly spaced by patient number ({counted}). Growth above "
             f"{LARGEST_CHANGE_SHOWN:.0f} % is drawn at that height."
         ),
-        chart=alt.concat(*panels, columns=columns, spacing=70, bounds="flush"),
+        chart=alt.concat(*panels, columns=columns, spacing=PANEL_SPACING, bounds="flush"),
     )
