@@ -56,7 +56,8 @@ def run_case(case: str) -> CaseResult:
     allowed = float(settings["absolute"]) + float(settings["relative"]) * np.abs(expected[:, 1:])
     both_missing = np.isnan(found) & np.isnan(expected[:, 1:])
     same_infinity = found == expected[:, 1:]
-    close = np.abs(found - expected[:, 1:]) <= allowed
+    with np.errstate(invalid="ignore"):
+        close = np.abs(found - expected[:, 1:]) <= allowed
     wrong = ~(close | both_missing | same_infinity)
     if wrong.any():
         row, column = np.argwhere(wrong)[0]

@@ -140,14 +140,3 @@ def test_the_equations_reproduce_the_suite(case):
 def test_what_cannot_be_solved_is_refused_by_name(case):
     with pytest.raises(ModelError, match=REFUSED[case]):
         load_model(CASES / case / "model.xml")
-
-
-@pytest.mark.slow
-def test_only_events_are_refused_beside():
-    refused = {}
-    for case in tags_of_cases().keys() - REFUSED.keys():
-        try:
-            load_model(CASES / case / "model.xml")
-        except ModelError as error:
-            refused[case] = str(error)
-    assert all("has the event" in message for message in refused.values()), refused

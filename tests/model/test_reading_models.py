@@ -236,7 +236,7 @@ def remove_kinetic_law(model):
 @pytest.mark.parametrize(
     ("text", "change", "words"),
     [
-        ("x = 1; x' = -x; flush: at time > 3: x = 0;", None, "event 'flush'"),
+        ("x = 1; x' = -x; flush: at 2 after time > 3: x = 0;", None, "'flush' has a delay"),
         ("x = 1; x' = -delay(x, 2);", None, "delay"),
         ("x = 1; y = 2;", add_algebraic_rule, "algebraic rule"),
         ("compartment V=1; species S in V; R: S -> ; S;", remove_kinetic_law, "'R' has no kinetic"),

@@ -32,7 +32,7 @@ def load_model(source: str | Path, *, strict_units: bool | None = None) -> OdeMo
     Raises
     ------
     ModelError
-        If the model cannot be read or uses what is not solved (events, delays, algebraic rules,
+        If the model cannot be read or uses what is not solved (delays, algebraic rules,
         fast reactions, packages).
     UnitError
         If units are checked and do not agree; names the variable and both units.

@@ -125,6 +125,16 @@ class MathReader:
         """
         return as_number(self._convert(node, scope, ()))
 
+    def read_condition(self, node: libsbml.ASTNode) -> se.Basic:
+        """Read a tree whose value is true or false; a number counts as true unless it is zero.
+
+        Raises
+        ------
+        UnsupportedMathError
+            If the tree uses a function or symbol that cannot be compiled.
+        """
+        return as_condition(self._convert(node, {}, ()))
+
     def _convert(
         self, node: libsbml.ASTNode, scope: Mapping[str, se.Basic], calls: tuple[str, ...]
     ) -> se.Basic:

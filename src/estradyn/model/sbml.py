@@ -24,7 +24,7 @@ from estradyn.model.mathml import (
     names_in,
     number,
 )
-from estradyn.model.ode_model import TIME, Assignment, OdeModel, Parameter, State
+from estradyn.model.ode_model import TIME, Assignment, Event, OdeModel, Parameter, State
 from estradyn.model.unit_text import UNDECLARED, pint_text
 
 _PACKAGES_WITHOUT_EFFECT = frozenset(["l3v2extendedmath", "layout", "render", "groups"])
@@ -82,7 +82,7 @@ def model_from_sbml(text: str, source: str) -> OdeModel:
     Raises
     ------
     ModelError
-        If the text cannot be read or the model has events, delays, algebraic rules, fast
+        If the text cannot be read or the model has delays, priorities, algebraic rules, fast
         reactions, cycles of assignments, or functions that cannot be compiled.
     """
     document = parse_sbml(text, source)
@@ -135,6 +135,11 @@ class _Reader:
         rules = [rule for rule in _items(self.model.getListOfRules()) if rule.isSetMath()]
         self.rules = {r.getVariable(): r.getMath() for r in rules if r.isAssignment()}
         self.rates = {r.getVariable(): r.getMath() for r in rules if r.isRate()}
+        self.changes_at_events = {
+            change.getVariable(): change.getMath()
+            for event in _items(self.model.getListOfEvents())
+            for change in _event_assignments(event)
+        }
 
     def read(self) -> OdeModel:
         self._refuse_unsupported()
@@ -156,8 +161,20 @@ class _Reader:
 
     def _refuse_unsupported(self) -> None:
         model = self.model
-        if model.getNumEvents():
-            raise ModelError(f"has the event '{model.getEvent(0).getId()}'; events are not solved")
+        for event in _items(model.getListOfEvents()):
+            for present, what in (
+                (event.isSetDelay(), "a delay"),
+                (event.isSetPriority(), "a priority"),
+                (not event.getUseValuesFromTriggerTime(), "values from after its trigger"),
+                (
+                    event.isSetTrigger() and not event.getTrigger().getPersistent(),
+                    "a trigger that is not persistent",
+                ),
+            ):
+                if present:
+                    raise ModelError(
+                        f"the event '{event.getIdAttribute()}' has {what}, which is not solved"
+                    )
         for rule in _items(model.getListOfRules()):
             if rule.isAlgebraic():
                 raise ModelError(
@@ -211,6 +228,9 @@ class _Reader:
             quantity.rate = self._math(name, self.rates[name], {})
         if name in self.starts:
             quantity.start = self._math(name, self.starts[name], {})
+        if name in self.changes_at_events and quantity.rule is None and quantity.rate is None:
+            # Constant between events.
+            quantity.rate = se.Integer(0)
         return quantity
 
     def _add_species(self, species: libsbml.Species) -> None:
@@ -235,8 +255,11 @@ class _Reader:
     def _set_species_rate(self, species: libsbml.Species, change: se.Basic | None) -> None:
         """Give a species that reactions may change its rate, as amount or concentration."""
         quantity = self.quantities[species.getId()]
-        if quantity.rule is not None or quantity.rate is not None:
+        if quantity.rule is not None or species.getId() in self.rates:
             return
+        if species.getId() in self.changes_at_events:
+            change = se.Integer(0) if change is None else change
+            quantity.rate = None
         size = se.Symbol(species.getCompartment())
         if self._is_amount(species):
             quantity.rate = change
@@ -278,7 +301,9 @@ class _Reader:
 
     def _add_stoichiometries(self) -> None:
         """Add stoichiometries that other parts of the model refer to as named quantities."""
-        used = self._names_in_math() | set(self.starts) | set(self.rules) | set(self.rates)
+        used = self._names_in_math().union(
+            self.starts, self.rules, self.rates, self.changes_at_events
+        )
         for reaction in _items(self.model.getListOfReactions()):
             for reference in _stoichiometric(reaction):
                 if reference.getIdAttribute() in used:
@@ -289,6 +314,10 @@ class _Reader:
 
     def _names_in_math(self) -> set[str]:
         trees = [*self.starts.values(), *self.rules.values(), *self.rates.values()]
+        for event in _items(self.model.getListOfEvents()):
+            if event.isSetTrigger() and event.getTrigger().isSetMath():
+                trees.append(event.getTrigger().getMath())
+            trees += [change.getMath() for change in _event_assignments(event)]
         for reaction in _items(self.model.getListOfReactions()):
             if reaction.isSetKineticLaw() and reaction.getKineticLaw().isSetMath():
                 trees.append(reaction.getKineticLaw().getMath())
@@ -343,6 +372,50 @@ class _Reader:
             )
         return number(reference.getStoichiometry())
 
+    # -- events -----------------------------------------------------------------------------------
+
+    def _events(self) -> Iterator[Event]:
+        for place, event in enumerate(_items(self.model.getListOfEvents())):
+            name = event.getIdAttribute() or f"event_{place + 1}"
+            if not (event.isSetTrigger() and event.getTrigger().isSetMath()):
+                continue
+            try:
+                trigger = self.reader.read_condition(event.getTrigger().getMath())
+            except UnsupportedMathError as error:
+                raise ModelError(f"in the trigger of '{name}': {error}") from error
+            news = {
+                change.getVariable(): self._math(change.getVariable(), change.getMath(), {})
+                for change in _event_assignments(event)
+            }
+            self._keep_amounts(news)
+            yield Event(
+                name=name,
+                trigger=trigger,
+                assignments=tuple(self._as_state(variable, new) for variable, new in news.items()),
+                true_before_start=event.getTrigger().getInitialValue(),
+            )
+
+    def _keep_amounts(self, news: dict[str, se.Basic]) -> None:
+        """Rescale concentrations with a rate of their own where an event changes the size."""
+        for species in _items(self.model.getListOfSpecies()):
+            name, compartment = species.getId(), species.getCompartment()
+            if name in self.rates and compartment in news and not self._is_amount(species):
+                concentration = news.get(name, se.Symbol(name))
+                news[name] = concentration * se.Symbol(compartment) / news[compartment]
+
+    def _as_state(self, variable: str, new: se.Basic) -> tuple[str, se.Basic]:
+        """Turn a new concentration into the amount that is the state, where the size varies.
+
+        The amount is taken with the size before the event, also where the event changes the size.
+        """
+        rule = self.quantities[variable].rule
+        species = self.model.getSpecies(variable)
+        if rule is None or species is None:
+            return variable, new
+        compartment = species.getCompartment()
+        amount = next(iter(_names(rule) - {compartment}))
+        return amount, new * se.Symbol(compartment)
+
     # -- the model value --------------------------------------------------------------------------
 
     def _assemble(self) -> OdeModel:
@@ -376,7 +449,12 @@ class _Reader:
             parameters=tuple(parameters),
             derived=_in_order(derived),
             assignments=_in_order(assigned),
+            events=tuple(self._events()),
         )
+        for event in model.events:
+            check_compilable(event.trigger, event.name)
+            for name, value in event.assignments:
+                check_compilable(value, name)
         for state in model.states:
             check_compilable(state.rate, state.name)
             check_compilable(state.initial, state.name)
@@ -479,6 +557,10 @@ def _definition(element: libsbml.SBase) -> libsbml.UnitDefinition | None:
 def _stoichiometric(reaction: libsbml.Reaction) -> Iterator[libsbml.SpeciesReference]:
     yield from _items(reaction.getListOfReactants())
     yield from _items(reaction.getListOfProducts())
+
+
+def _event_assignments(event: libsbml.Event) -> list[libsbml.EventAssignment]:
+    return [change for change in _items(event.getListOfEventAssignments()) if change.isSetMath()]
 
 
 def _items(elements: libsbml.ListOf) -> list[libsbml.SBase]:
