@@ -1,0 +1,84 @@
+"""Cohorts with common random numbers for fitting rows of the parameter tables."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from estradyn.engine import CompiledModel, DoseSchedule, Solution, solve
+from estradyn.model import ParameterTable
+from estradyn.population.draws import draw_candidates
+
+Array = NDArray[np.float64]
+
+HOURS_PER_DAY = 24.0
+
+
+@dataclass(frozen=True)
+class RowValues:
+    """Numbers of one table row that a fit may change; None keeps the table's."""
+
+    value: float | None = None
+    spread: float | None = None
+
+
+def with_rows(table: ParameterTable, changes: Mapping[str, RowValues]) -> ParameterTable:
+    """Return the table with new values or spreads in some rows.
+
+    Raises
+    ------
+    KeyError
+        If a name is not a row of the table.
+    """
+    unknown = changes.keys() - table.by_name.keys()
+    if unknown:
+        raise KeyError(f"no row called {sorted(unknown)}")
+    rows = []
+    for row in table.rows:
+        change = changes.get(row.name, RowValues())
+        value = row.value if change.value is None else change.value
+        spread = row.spread if change.spread is None else change.spread
+        rows.append(replace(row, value=value, spread=spread))
+    return ParameterTable(tuple(rows), table.correlations)
+
+
+def draw(
+    table: ParameterTable, names: tuple[str, ...], seed: int, patients: int
+) -> tuple[dict[str, Array], dict[str, Array]]:
+    """Draw patients of the typical trial: parameters of a model with these names, and traits.
+
+    The same seed gives the same patients under any change of values: each value is a function of
+    the patient's normal variable.
+    """
+    candidates = draw_candidates(table, seed, np.arange(patients), "typical")
+    fixed = {row.name: np.full(patients, row.value) for row in table.parameters}
+    drawn = {**fixed, **candidates.parameters}
+    return {name: drawn[name] for name in names if name in drawn}, candidates.traits
+
+
+def treat(
+    compiled: CompiledModel,
+    parameters: Mapping[str, Array],
+    dose: float,
+    days: Array,
+    *,
+    initial_states: Array | None = None,
+    workers: int = 2,
+) -> Solution:
+    """Give toremifene, in mg, once a day and read the outputs on the given days."""
+    patients = len(next(iter(parameters.values())))
+    doses = DoseSchedule.repeated(
+        patients, "toremifene_gut", dose, interval=HOURS_PER_DAY, count=int(days[-1])
+    )
+    return solve(
+        compiled,
+        parameters,
+        days * HOURS_PER_DAY,
+        doses,
+        patients=patients,
+        initial_states=initial_states,
+        workers=workers,
+    )
