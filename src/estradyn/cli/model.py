@@ -70,12 +70,16 @@ def export(
     out: Annotated[
         Path | None, typer.Option("--out", help="File to write; without it, standard output.")
     ] = None,
+    drug: Annotated[
+        list[str] | None,
+        typer.Option("--drug", help="Drug to put into a patient; may be repeated. Default: all."),
+    ] = None,
 ) -> None:
     """Write a model with its parameter values in a format that other tools read."""
     from estradyn.cli.output import write_whole
     from estradyn.model.export import export_sbml
 
-    text = export_sbml(name)
+    text = export_sbml(name, drugs=drug or None)
     if out is None:
         typer.echo(text, nl=False)
         return
@@ -93,11 +97,10 @@ def _console() -> Console:
 
 
 def _drug_records() -> dict[str, DrugRecord]:
-    from estradyn.model.drug_record import read_drug_record
+    from estradyn.model.composition import drug_records
     from estradyn.model.sources import models_directory
 
-    paths = sorted((models_directory() / "drugs").glob("*.md"))
-    return {path.stem: read_drug_record(path) for path in paths}
+    return drug_records(models_directory())
 
 
 def _first_sentence(path: Path) -> str:

@@ -1,5 +1,6 @@
 """Reads model text, tables and drug records, and checks them."""
 
+from estradyn.model.composition import compose, drug_records
 from estradyn.model.drug_record import DrugRecord, read_drug_record
 from estradyn.model.export import export_sbml
 from estradyn.model.loading import load_model, parameters_without_value
@@ -43,6 +44,8 @@ __all__ = [
     "PlausibilityRule",
     "State",
     "check_units",
+    "compose",
+    "drug_records",
     "export_sbml",
     "load_model",
     "load_parameters",

@@ -33,6 +33,11 @@ class DrugRecord:
         Unit of a dose as text that pint reads; measures the same as the state.
     concentration_output
         Model output that is the drug's concentration in plasma.
+    part
+        Antimony file beside the record with what the drug adds to a patient's model; None where
+        the model holds the drug already.
+    acts_on
+        Names of the lines `// sum over drugs` of the patient that the part adds to.
     fields
         The whole front matter.
     body
@@ -45,6 +50,8 @@ class DrugRecord:
     dose_state: str
     dose_unit: str
     concentration_output: str
+    part: str | None
+    acts_on: tuple[str, ...]
     fields: Mapping[str, Any]
     body: str
     path: Path
@@ -79,15 +86,30 @@ def read_drug_record(path: Path) -> DrugRecord:
     for link in _LINKS:
         if not isinstance(fields.get(link), str):
             raise InputError(f"the front matter lacks '{link}', a text", source=path)
+    part, acts_on = _part(fields, path)
     return DrugRecord(
         name=path.stem,
         dose_state=fields["dose_state"],
         dose_unit=fields["dose_unit"],
         concentration_output=fields["concentration_output"],
+        part=part,
+        acts_on=acts_on,
         fields=MappingProxyType(fields),
         body=parts[2].lstrip("\n"),
         path=path,
     )
+
+
+def _part(fields: Mapping[str, Any], path: Path) -> tuple[str | None, tuple[str, ...]]:
+    """File of the drug's part and what it acts on; both are stated or neither is."""
+    part, acts_on = fields.get("part"), fields.get("acts_on")
+    if part is None and acts_on is None:
+        return None, ()
+    if not isinstance(part, str) or Path(part).name != part:
+        raise InputError("'part' must name an Antimony file beside the record", source=path)
+    if not isinstance(acts_on, list) or not acts_on or not all(isinstance(x, str) for x in acts_on):
+        raise InputError("'acts_on' must be a list of names, as in [breast_binding]", source=path)
+    return part, tuple(acts_on)
 
 
 def check_drug(record: DrugRecord, model: OdeModel) -> None:

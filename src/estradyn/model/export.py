@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import libsbml
@@ -19,6 +19,7 @@ def export_sbml(
     values: Mapping[str, float] | None = None,
     *,
     strict_units: bool | None = None,
+    drugs: Sequence[str] | None = None,
 ) -> str:
     """Write a model as flattened SBML Level 3 Version 2.
 
@@ -31,6 +32,8 @@ def export_sbml(
         Values of parameters that replace those, in the model's units (say one patient's).
     strict_units
         Whether units are checked; by default of shipped models only.
+    drugs
+        Drugs to put into a patient's model; all with a record by default.
 
     Returns
     -------
@@ -45,8 +48,8 @@ def export_sbml(
         If units are checked and do not agree.
     """
     found = find_model(source)
-    document = parse_sbml(sbml_text(found), str(found.path))
-    tabled = load_parameters(found.name).model_values() if found.shipped else {}
+    document = parse_sbml(sbml_text(found, drugs), str(found.path))
+    tabled = load_parameters(found.name, drugs=drugs).model_values() if found.shipped else {}
     for name, value in {**tabled, **(values or {})}.items():
         _set_value(document.getModel(), name, value)
     text = str(libsbml.writeSBMLToString(document))

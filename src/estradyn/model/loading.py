@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
 
 from estradyn.model.ode_model import OdeModel
@@ -11,7 +12,12 @@ from estradyn.model.sources import find_model, sbml_text
 from estradyn.model.units import check_units
 
 
-def load_model(source: str | Path, *, strict_units: bool | None = None) -> OdeModel:
+def load_model(
+    source: str | Path,
+    *,
+    strict_units: bool | None = None,
+    drugs: Sequence[str] | None = None,
+) -> OdeModel:
     """Read a model as a system of ordinary differential equations.
 
     Values are those of the model's text; `load_patient_model` puts in those of the tables.
@@ -23,6 +29,8 @@ def load_model(source: str | Path, *, strict_units: bool | None = None) -> OdeMo
     strict_units
         Whether every quantity must have a unit and all units must agree. By default this is asked
         of shipped models only, since many published models state no units.
+    drugs
+        Drugs to put into a patient's model; all with a record by default.
 
     Returns
     -------
@@ -38,7 +46,7 @@ def load_model(source: str | Path, *, strict_units: bool | None = None) -> OdeMo
         If units are checked and do not agree; names the variable and both units.
     """
     found = find_model(source)
-    text = sbml_text(found)
+    text = sbml_text(found, drugs)
     if found.shipped if strict_units is None else strict_units:
         check_units(text, str(found.path))
     return model_from_sbml(text, str(found.path))

@@ -172,6 +172,7 @@ def read_parameters(
     directory: Path,
     *,
     stem: str | None = None,
+    absent: frozenset[str] = frozenset(),
 ) -> ParameterTable:
     """Read the value tables of a model.
 
@@ -189,6 +190,8 @@ def read_parameters(
         instances inside it; rows of the latter that the module does not have are left out, and a
         parameter without a row keeps the value of the text (an input, or a module whose values
         belong to its instances).
+    absent
+        Instances that the model was composed without; their tables and correlations do not apply.
 
     Raises
     ------
@@ -197,7 +200,7 @@ def read_parameters(
     """
     rows: dict[str, ParameterRow] = {}
     for path in sorted(directory.glob("*.tsv")):
-        if path.stem in OTHER_TABLES:
+        if path.stem in OTHER_TABLES or path.stem in absent:
             continue
         for cells in read_table(path, VALUE_COLUMNS):
             short = cells.text("name")
@@ -218,7 +221,7 @@ def read_parameters(
             f"no table gives the value of the model parameter '{missing[0]}'{more}",
             source=directory,
         )
-    correlations = _read_correlations(directory / "correlations.tsv", rows, whole=stem is None)
+    correlations = _read_correlations(directory / "correlations.tsv", rows, stem is None, absent)
     return ParameterTable(tuple(rows.values()), correlations)
 
 
@@ -301,17 +304,22 @@ def _check_unit(row: ParameterRow, declared: str) -> None:
         )
 
 
+def _all_absent(names: Sequence[str], absent: frozenset[str]) -> bool:
+    """Whether every name is that of a parameter of an instance left out."""
+    return all(any(name.startswith(instance + "_") for instance in absent) for name in names)
+
+
 def _read_correlations(
-    path: Path, rows: dict[str, ParameterRow], *, whole: bool
+    path: Path, rows: dict[str, ParameterRow], whole: bool, absent: frozenset[str]
 ) -> tuple[Correlation, ...]:
-    """Read the correlations; those of other modules are left out where the model is a part."""
+    """Read the correlations; those of modules that the model does not hold are left out."""
     if not path.is_file():
         return ()
     found: dict[frozenset[str], Correlation] = {}
     for cells in read_table(path, CORRELATION_COLUMNS):
         pair = (cells.text("first"), cells.text("second"))
         unknown = [name for name in pair if name not in rows]
-        if unknown and not whole:
+        if unknown and (not whole or _all_absent(unknown, absent)):
             continue
         if unknown:
             raise cells.error(f"no table has '{unknown[0]}'; give the flattened name of a row")

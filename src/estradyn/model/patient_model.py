@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 
 from estradyn.errors import ModelError, ParameterError, UnitError
-from estradyn.model.drug_record import DrugRecord, check_drug, read_drug_record
+from estradyn.model.composition import DRUGS_FOLDER, compose, drug_records
+from estradyn.model.drug_record import DrugRecord, check_drug
 from estradyn.model.loading import load_model
 from estradyn.model.ode_model import OdeModel
 from estradyn.model.parameter_table import Distribution, ParameterTable, read_parameters
@@ -89,7 +90,7 @@ class PatientModel:
     outputs
         Reported variables, in the order of the table.
     drugs
-        Drug records by name.
+        Records of the drugs that the model holds, by name.
     digest
         SHA-256 over the names and contents of all files in the models folder.
     """
@@ -104,7 +105,10 @@ class PatientModel:
 
 
 def load_parameters(
-    model_name: str = PATIENT, directory: str | Path | None = None
+    model_name: str = PATIENT,
+    directory: str | Path | None = None,
+    *,
+    drugs: Sequence[str] | None = None,
 ) -> ParameterTable:
     """Read the value tables of a model.
 
@@ -115,6 +119,8 @@ def load_parameters(
         single module a parameter without a row keeps the value of the text.
     directory
         Folder of the models; the shipped ones if not given.
+    drugs
+        Drugs that the patient's model holds; all with a record by default.
 
     Raises
     ------
@@ -122,11 +128,15 @@ def load_parameters(
         Naming file and line of a row that may not be used, or a parameter without a row.
     """
     path = _model_path(model_name, directory)
-    return _read_tables(load_model(path), path, whole=model_name == PATIENT)
+    absent = compose(path, drugs).absent_instances
+    return _read_tables(load_model(path, drugs=drugs), path, model_name == PATIENT, absent)
 
 
 def load_patient_model(
-    directory: str | Path | None = None, model_name: str = PATIENT
+    directory: str | Path | None = None,
+    model_name: str = PATIENT,
+    *,
+    drugs: Sequence[str] | None = None,
 ) -> PatientModel:
     """Read a patient model with its tables and drug records.
 
@@ -136,6 +146,9 @@ def load_patient_model(
         Folder that holds `<model_name>.ant`, its tables and `drugs/`; the shipped one if not given.
     model_name
         Stem of the composing Antimony file.
+    drugs
+        Drugs that the model holds, of those with a record in `drugs/`; all by default. A trial
+        names those of its arms, so that it pays for no other.
 
     Raises
     ------
@@ -144,19 +157,24 @@ def load_patient_model(
     """
     path = _model_path(model_name, directory)
     folder = path.parent
-    text_model = load_model(path, strict_units=True)
-    table = _read_tables(text_model, path, whole=True)
+    composition = compose(path, drugs)
+    text_model = load_model(path, strict_units=True, drugs=drugs)
+    table = _read_tables(text_model, path, True, composition.absent_instances)
     model = with_values(text_model, table.model_values())
-    drugs = [read_drug_record(file) for file in sorted((folder / "drugs").glob("*.md"))]
-    for drug in drugs:
+    records = drug_records(folder) if composition.drugs is None else composition.drugs
+    for drug in records.values():
         check_drug(drug, model)
+    output_tables = [
+        *(folder / DRUGS_FOLDER / f"{name}_outputs.tsv" for name in records),
+        folder / "outputs.tsv",
+    ]
     return PatientModel(
         model=model,
         parameters=table,
         baseline=_read_baseline(folder / "baseline.tsv", model),
         plausibility=_read_plausibility(folder / "plausibility.tsv", model),
-        outputs=_read_outputs(folder / "outputs.tsv", model),
-        drugs=MappingProxyType({drug.name: drug for drug in drugs}),
+        outputs=_read_outputs(output_tables, model),
+        drugs=MappingProxyType(dict(records)),
         digest=_digest(folder),
     )
 
@@ -230,8 +248,12 @@ def _model_path(model_name: str, directory: str | Path | None) -> Path:
     return path
 
 
-def _read_tables(model: OdeModel, path: Path, *, whole: bool) -> ParameterTable:
-    return read_parameters(model, path.parent, stem=None if whole else path.stem)
+def _read_tables(
+    model: OdeModel, path: Path, whole: bool, absent: frozenset[str]
+) -> ParameterTable:
+    return read_parameters(
+        model, path.parent, stem=None if whole else path.stem, absent=absent
+    )
 
 
 def _optional_table(path: Path, columns: tuple[str, ...]) -> list[TableRow]:
@@ -270,9 +292,10 @@ def _read_plausibility(path: Path, model: OdeModel) -> tuple[PlausibilityRule, .
     return tuple(rules)
 
 
-def _read_outputs(path: Path, model: OdeModel) -> tuple[Output, ...]:
+def _read_outputs(paths: Sequence[Path], model: OdeModel) -> tuple[Output, ...]:
     outputs: dict[str, Output] = {}
-    for cells in _optional_table(path, ("name", "label", "unit", "endpoint", "change")):
+    columns = ("name", "label", "unit", "endpoint", "change")
+    for cells in (row for path in paths for row in _optional_table(path, columns)):
         name, unit = cells.text("name"), cells.text("unit")
         if name not in model.unit_of:
             raise cells.error(f"'{name}' is not a variable of the model")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import resources
@@ -14,6 +14,7 @@ import antimony
 import libsbml
 
 from estradyn.errors import ModelError
+from estradyn.model.composition import Composition, compose
 
 ANTIMONY_SUFFIX = ".ant"
 SBML_SUFFIXES = (".xml", ".sbml")
@@ -79,8 +80,15 @@ def find_model(source: str | Path) -> ModelSource:
     return ModelSource(path.stem, path, shipped=shipped)
 
 
-def sbml_text(source: ModelSource) -> str:
+def sbml_text(source: ModelSource, drugs: Sequence[str] | None = None) -> str:
     """Read a model's text as SBML, submodels flattened into one model.
+
+    Parameters
+    ----------
+    source
+        See `find_model`.
+    drugs
+        Drugs to put into a patient's model; see `estradyn.model.composition.compose`.
 
     Raises
     ------
@@ -88,45 +96,47 @@ def sbml_text(source: ModelSource) -> str:
         If the file cannot be read or its Antimony text has a fault; names file and line.
     """
     if source.path.suffix.lower() == ANTIMONY_SUFFIX:
-        return _sbml_from_antimony(source.path)
+        return _sbml_from_antimony(source.path, compose(source.path, drugs))
     try:
         return source.path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise ModelError(f"cannot be read as UTF-8 text ({error})", source=source.path) from error
 
 
-def _sbml_from_antimony(path: Path) -> str:
-    with _loaded_antimony(path) as module:
+def _sbml_from_antimony(path: Path, composition: Composition) -> str:
+    with _loaded_antimony(path, composition) as module:
         text = antimony.getSBMLString(module)
         if not text:
-            raise _antimony_error(path, antimony.getLastError())
+            raise _antimony_error(path, composition, antimony.getLastError())
     return _literals_without_dimension(_restore_base_units(text))
 
 
 @contextmanager
-def _loaded_antimony(path: Path) -> Iterator[str]:
-    """Load a file and give its main model's name; libAntimony is global, so one at a time."""
+def _loaded_antimony(path: Path, composition: Composition) -> Iterator[str]:
+    """Load a text and give its main model's name; libAntimony is global, so one at a time."""
     with _antimony_lock:
         antimony.clearPreviousLoads()
         antimony.clearDirectories()
         antimony.addDirectory(str(path.parent.resolve()))
         try:
-            if antimony.loadAntimonyFile(str(path)) < 0:
-                raise _antimony_error(path, antimony.getLastError())
+            if antimony.loadAntimonyString(composition.text) < 0:
+                raise _antimony_error(path, composition, antimony.getLastError())
             yield antimony.getMainModuleName()
         finally:
             antimony.clearPreviousLoads()
             antimony.clearDirectories()
 
 
-def _antimony_error(path: Path, message: str) -> ModelError:
+def _antimony_error(path: Path, composition: Composition, message: str) -> ModelError:
     found = _LINE.match(message)
-    text = " ".join(message.split())
     if found is None:
-        return ModelError(text, source=path)
-    place = Path(found["file"]) if found["file"] else path
+        return ModelError(" ".join(message.split()), source=path)
     text = " ".join(message[found.end() :].split())
-    return ModelError(text, source=place, line=int(found["line"]))
+    number = int(found["line"])
+    if found["file"]:
+        return ModelError(text, source=Path(found["file"]), line=number)
+    line = composition.lines[min(number, len(composition.lines)) - 1]
+    return ModelError(text, source=line.path, line=line.number)
 
 
 def _restore_base_units(text: str) -> str:

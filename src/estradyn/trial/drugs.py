@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from functools import lru_cache
 from types import MappingProxyType
 
-from estradyn.model import DrugRecord, models_directory, read_drug_record
+from estradyn.model import DrugRecord, drug_records, models_directory
 
 Drugs = Mapping[str, DrugRecord]
 """Drug records by name."""
@@ -15,9 +15,7 @@ Drugs = Mapping[str, DrugRecord]
 @lru_cache(maxsize=1)
 def known_drugs() -> Drugs:
     """Read the shipped drug records, by name."""
-    files = sorted((models_directory() / "drugs").glob("*.md"))
-    records = [read_drug_record(path) for path in files]
-    return MappingProxyType({record.name: record for record in records})
+    return MappingProxyType(drug_records(models_directory()))
 
 
 def largest_dose(record: DrugRecord) -> float | None:

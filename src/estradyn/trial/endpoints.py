@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -238,8 +239,11 @@ def _visit_rows(study: Study, tables: ArmTables, outputs: Mapping[str, Output]) 
     rows = []
     for readings in tables.visits:
         on_study = readings.days <= leaves[:, None]
+        # Levels of several drugs of one arm are told apart by the names of the outputs.
+        times_named = Counter(outputs[name].endpoint for name in readings.outputs)
         for place, name in enumerate(readings.outputs):
             output = outputs[name]
+            endpoint = output.endpoint if times_named[output.endpoint] == 1 else name
             values = np.where(on_study, readings.measured[:, :, place], np.nan)
             for visit, day in enumerate(readings.planned_days):
                 changes = output.change == "percent"
@@ -247,7 +251,7 @@ def _visit_rows(study: Study, tables: ArmTables, outputs: Mapping[str, Output]) 
                     continue
                 estimate = _visit_estimate(values[:, visit], values[:, 0], output)
                 unit = "percent" if changes else output.unit
-                rows.append(_Row(tables.arm, output.endpoint, estimate, unit, float(day)))
+                rows.append(_Row(tables.arm, endpoint, estimate, unit, float(day)))
     return rows
 
 

@@ -24,7 +24,7 @@ from estradyn.trial.drugs import Drugs
 from estradyn.trial.outputs import needed_outputs
 from estradyn.trial.schedule import HOURS_PER_DAY, dose_schedule
 from estradyn.trial.simulation import Array, SimulatedPatients
-from estradyn.trial.study import Study
+from estradyn.trial.study import Study, given_drugs
 
 GROUP_SIZE = 250
 """Most patients solved at a time; what bounds the memory of a run."""
@@ -50,7 +50,8 @@ class PatientSimulation:
     options
         Accuracy of the solver.
     patient_model
-        Model of a patient; the shipped one that the study names by default.
+        Model of a patient; by default the shipped one that the study names, with the drugs of its
+        arms and no others.
 
     Raises
     ------
@@ -69,7 +70,9 @@ class PatientSimulation:
         self._study = study
         self._workers = workers
         self._options = options or SolverOptions()
-        self._model = patient_model or load_patient_model(model_name=study.population.model)
+        self._model = patient_model or load_patient_model(
+            model_name=study.population.model, drugs=given_drugs(study)
+        )
         _check_outputs(study, self._model)
         self._compiled: CompiledModel = compile_model(
             self._model.model, [output.name for output in self._model.outputs]

@@ -498,6 +498,11 @@ def with_overrides(study: Study, *, patients: int | None = None, seed: int | Non
     return study.model_copy(update=changed)
 
 
+def given_drugs(study: Study) -> tuple[str, ...]:
+    """Return the drugs that the arms of a study name, each once, in alphabetical order."""
+    return tuple(sorted({regimen.drug for arm in study.arms for regimen in arm.regimens}))
+
+
 def _validate(text: StudyText, drugs: Drugs | None) -> Study:
     context = {"drugs": known_drugs() if drugs is None else drugs}
     try:
