@@ -25,6 +25,7 @@ from estradyn.model import export_sbml, load_patient_model
 from estradyn.population import stream_population
 from roadrunner_oracle import RoadRunnerPatient
 
+DRUG = "toremifene"
 DOSE = 60.0
 JUDGED = 3
 """Patients that libRoadRunner solves too."""
@@ -38,8 +39,8 @@ def main() -> None:
     options = arguments.parse_args()
     years = options.days / 365.25
 
-    patient = load_patient_model()
-    model, drug = patient.model, next(iter(patient.drugs.values()))
+    patient = load_patient_model(drugs=(DRUG,))
+    model, drug = patient.model, patient.drugs[DRUG]
     states = list(model.state_names)
     with tempfile.TemporaryDirectory() as folder:
         os.environ["ESTRADYN_CACHE"] = folder
@@ -89,7 +90,7 @@ def main() -> None:
     )
     print(f"two threads: {one / timed(2, DEFAULT_RELATIVE_TOLERANCE)[1]:.2f} times one")
 
-    sbml = export_sbml("patient")
+    sbml = export_sbml("patient", drugs=(DRUG,))
 
     def judge(index: int, tolerance: float) -> tuple[NDArray[np.float64], float]:
         values = {name: float(array[index]) for name, array in population.parameters.items()}
@@ -97,7 +98,7 @@ def main() -> None:
         runner = RoadRunnerPatient(sbml, values, states, tolerance, tolerance * 1e-6)
         begin = time.process_time()
         result = runner.simulate(
-            list(times), drug.dose_state, DOSE, [24.0 * day for day in range(options.days)]
+            list(times), {drug.dose_state: DOSE}, [24.0 * day for day in range(options.days)]
         )
         return result, time.process_time() - begin
 

@@ -62,9 +62,12 @@ class RoadRunnerPatient:
         self.runner.timeCourseSelections = ["time", *self.outputs]
 
     def simulate(
-        self, times: Sequence[float], dose_state: str, dose: float, dose_times: Sequence[float]
+        self, times: Sequence[float], amounts: Mapping[str, float], dose_times: Sequence[float]
     ) -> NDArray[np.float64]:
-        """Return outputs at the times, shape (times, outputs); doses come after an output."""
+        """Return outputs at the times, shape (times, outputs).
+
+        At each dose time, after any output, every state named in `amounts` rises by its amount.
+        """
         values = np.full((len(times), len(self.outputs)), np.nan)
         edges = sorted({0.0, *map(float, dose_times), float(max(times))})
         doses = {float(time) for time in dose_times}
@@ -72,7 +75,8 @@ class RoadRunnerPatient:
         for begin, end in itertools.pairwise(edges):
             values[grid == begin] = self._now()
             if begin in doses:
-                self.runner[dose_state] = self.runner[dose_state] + dose
+                for state, amount in amounts.items():
+                    self.runner[state] = self.runner[state] + amount
             inside = grid[(grid > begin) & (grid < end)]
             stops = [begin, *inside, end]
             piece = np.asarray(self.runner.simulate(times=stops))

@@ -21,22 +21,23 @@ from roadrunner_oracle import RoadRunnerPatient
 
 WEEKS = 26
 PATIENTS = 64
+DRUG = "toremifene"
 DOSE = 60.0
 
 
 def main() -> None:
     """Print the table."""
-    patient = load_patient_model()
-    drug = next(iter(patient.drugs.values()))
+    patient = load_patient_model(drugs=(DRUG,))
+    drug = patient.drugs[DRUG]
     states = list(patient.model.state_names)
     times = 168.0 * np.arange(WEEKS + 1)
     dose_times = 24.0 * np.arange(7 * WEEKS)
-    sbml = export_sbml("patient")
+    sbml = export_sbml("patient", drugs=(DRUG,))
 
     def judge(tolerance: float) -> tuple[NDArray[np.float64], float]:
         one = RoadRunnerPatient(sbml, {}, states, tolerance, tolerance * 1e-6)
         begin = time.process_time()
-        values = one.simulate(list(times), drug.dose_state, DOSE, list(dose_times))
+        values = one.simulate(list(times), {drug.dose_state: DOSE}, list(dose_times))
         return values, time.process_time() - begin
 
     reference, _ = judge(1e-11)

@@ -10,36 +10,54 @@ from estradyn.model import export_sbml, load_patient_model
 from estradyn.population import stream_population
 from roadrunner_oracle import RoadRunnerPatient
 
-PATIENTS = 20
 DAYS = 56
-DOSES = (60.0, 200.0)
 
 
 @pytest.mark.slow
-def test_every_state_of_twenty_patients_agrees() -> None:
+@pytest.mark.parametrize(
+    ("doses_by_drug", "patients"),
+    [
+        ({"toremifene": (60.0, 200.0)}, 20),
+        ({"tamoxifen": (20.0,), "exemestane": (25.0,)}, 3),
+        ({"letrozole": (2.5,), "anastrozole": (1.0,)}, 3),
+    ],
+    ids=["toremifene", "tamoxifen and exemestane", "letrozole and anastrozole"],
+)
+def test_every_state_of_the_patients_agrees(
+    doses_by_drug: dict[str, tuple[float, ...]], patients: int
+) -> None:
     """Every state that is not near zero agrees to 1e-5 at the default tolerance."""
-    patient = load_patient_model()
-    drug = next(iter(patient.drugs.values()))
+    drugs = tuple(doses_by_drug)
+    patient = load_patient_model(drugs=drugs)
     states = list(patient.model.state_names)
     compiled = compile_model(patient.model, states)
-    population = next(stream_population(patient, PATIENTS, seed=3, chunk_size=PATIENTS))
+    population = next(stream_population(patient, patients, seed=3, chunk_size=patients))
     # Some times fall within a day, where the drug is being absorbed.
     times = np.sort(np.concatenate([[1.0, 3.0, 8.0, 30.0], 168.0 * np.arange(9), [1341.5]]))
-    amounts = np.resize(DOSES, PATIENTS)
-    doses = DoseSchedule.repeated(PATIENTS, drug.dose_state, amounts, interval=24.0, count=DAYS)
+    amounts = {
+        patient.drugs[drug].dose_state: np.resize(doses, patients)
+        for drug, doses in doses_by_drug.items()
+    }
+    doses = DoseSchedule.together(
+        [
+            DoseSchedule.repeated(patients, state, amount, interval=24.0, count=DAYS)
+            for state, amount in amounts.items()
+        ]
+    )
     solution = solve(
         compiled, population.parameters, times, doses, initial_states=population.initial_states
     )
     assert solution.succeeded.all()
 
-    sbml = export_sbml("patient")
+    sbml = export_sbml("patient", drugs=drugs)
     dose_times = 24.0 * np.arange(DAYS)
-    typical = np.where(np.array(states) == drug.dose_state, min(DOSES), 0.0)
-    for index in range(PATIENTS):
+    typical = np.array([amounts[state].min() if state in amounts else 0.0 for state in states])
+    for index in range(patients):
         values = {name: float(array[index]) for name, array in population.parameters.items()}
         values |= dict(zip(states, population.initial_states[index].tolist(), strict=True))
         judge = RoadRunnerPatient(sbml, values, states)
-        expected = judge.simulate(list(times), drug.dose_state, amounts[index], list(dose_times))
+        given = {state: float(amount[index]) for state, amount in amounts.items()}
+        expected = judge.simulate(list(times), given, list(dose_times))
         near_zero = 1e-3 * np.maximum(np.abs(expected).max(axis=0), typical) + 1e-9
         error = np.abs(solution.values[index] - expected)
         relative = error / np.maximum(np.abs(expected), near_zero)

@@ -43,8 +43,11 @@ def test_estradiol_stays_at_its_own_baseline_and_falls_with_aromatase():
     compiled = module("estrogen", "estrogen", ("estradiol_concentration",))
     untouched = solve(compiled, {}, [0.0, 1000.0], patients=1)["estradiol_concentration"][0]
     assert untouched == pytest.approx([12.0, 12.0])
-    inhibited = solve(compiled, {"aromatase_activity": 0.05}, [500.0], patients=1)
-    assert inhibited["estradiol_concentration"][0, 0] == pytest.approx(0.05 * 12.0)
+    rest = compiled.model.parameters
+    rest = next(item.value for item in rest if item.name == "aromatase_independent_share")
+    for inhibition in ({"inhibitor_binding": 19.0}, {"remaining_aromatase": 0.05}):
+        inhibited = solve(compiled, inhibition, [500.0], patients=1)["estradiol_concentration"]
+        assert inhibited[0, 0] == pytest.approx((rest + (1.0 - rest) * 0.05) * 12.0)
 
 
 def test_without_a_drug_every_tissue_reads_plasma_estradiol(receptor):

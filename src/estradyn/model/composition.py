@@ -110,9 +110,7 @@ def compose(path: Path, drugs: Sequence[str] | None = None) -> Composition:
     taken = [part for part in parts if part.record.name in chosen]
     for part in taken:
         _check_actions(part, slots)
-    left_out = {
-        name for part in parts if part.record.name not in chosen for name in part.instances
-    }
+    left_out = {name for part in parts if part.record.name not in chosen for name in part.instances}
     return Composition(_stitched(lines, taken, path), chosen, frozenset(left_out))
 
 
@@ -152,7 +150,9 @@ def _read_part(record: DrugRecord) -> _Part:
             imports.append(line)
         elif line.text.strip() and not line.text.startswith("//"):
             raise ModelError(
-                "only comments and imports may stand outside the model", source=path, line=line.number
+                "only comments and imports may stand outside the model",
+                source=path,
+                line=line.number,
             )
     instances = []
     for line in body:

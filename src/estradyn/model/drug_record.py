@@ -33,28 +33,28 @@ class DrugRecord:
         Unit of a dose as text that pint reads; measures the same as the state.
     concentration_output
         Model output that is the drug's concentration in plasma.
-    part
-        Antimony file beside the record with what the drug adds to a patient's model; None where
-        the model holds the drug already.
-    acts_on
-        Names of the lines `// sum over drugs` of the patient that the part adds to.
     fields
         The whole front matter.
     body
         The text below it, Markdown.
     path
         The file.
+    part
+        Antimony file beside the record with what the drug adds to a patient's model; None where
+        the model holds the drug already.
+    acts_on
+        Names of the lines `// sum over drugs` of the patient that the part adds to.
     """
 
     name: str
     dose_state: str
     dose_unit: str
     concentration_output: str
-    part: str | None
-    acts_on: tuple[str, ...]
     fields: Mapping[str, Any]
     body: str
     path: Path
+    part: str | None = None
+    acts_on: tuple[str, ...] = ()
 
 
 def read_drug_record(path: Path) -> DrugRecord:
@@ -92,11 +92,11 @@ def read_drug_record(path: Path) -> DrugRecord:
         dose_state=fields["dose_state"],
         dose_unit=fields["dose_unit"],
         concentration_output=fields["concentration_output"],
-        part=part,
-        acts_on=acts_on,
         fields=MappingProxyType(fields),
         body=parts[2].lstrip("\n"),
         path=path,
+        part=part,
+        acts_on=acts_on,
     )
 
 

@@ -251,9 +251,7 @@ def _model_path(model_name: str, directory: str | Path | None) -> Path:
 def _read_tables(
     model: OdeModel, path: Path, whole: bool, absent: frozenset[str]
 ) -> ParameterTable:
-    return read_parameters(
-        model, path.parent, stem=None if whole else path.stem, absent=absent
-    )
+    return read_parameters(model, path.parent, stem=None if whole else path.stem, absent=absent)
 
 
 def _optional_table(path: Path, columns: tuple[str, ...]) -> list[TableRow]:

@@ -1,0 +1,139 @@
+"""What each class of drug does to estrogens, tumor, bone and lipids, without any switch for it."""
+
+import numpy as np
+import pytest
+
+from estradyn.engine import DoseSchedule, compile_model, solve
+from estradyn.model import load_patient_model
+from estradyn.population import stream_population
+
+DAILY = {
+    "tamoxifen": 20.0,
+    "toremifene": 60.0,
+    "anastrozole": 1.0,
+    "letrozole": 2.5,
+    "exemestane": 25.0,
+}
+SERMS = ("tamoxifen", "toremifene")
+INHIBITORS = ("anastrozole", "letrozole", "exemestane")
+OUTPUTS = (
+    *("estradiol_concentration", "estrogen_estrone", "breast_estrogen_drive", "flare_signal"),
+    *("ki67", "lumbar_spine_bmd", "ctx", "ldl", "drug_free_breast_drive"),
+)
+DAYS = np.array([0.0, 7.0, 14.0, 28.0, 84.0, 364.0])
+WOMEN = 40
+
+
+@pytest.fixture(scope="module")
+def treated():
+    """Outputs of the same women on given drugs, each from her own baseline."""
+    patient = load_patient_model()
+    compiled = compile_model(patient.model, OUTPUTS)
+    women = next(
+        stream_population(patient, WOMEN, 5, chunk_size=WOMEN, trial_effects="typical", workers=2)
+    )
+    found = {}
+
+    def treat(*regimens):
+        if regimens not in found:
+            doses = [
+                DoseSchedule.repeated(
+                    WOMEN,
+                    patient.drugs[drug].dose_state,
+                    DAILY[drug],
+                    start=24.0 * start,
+                    interval=24.0,
+                    count=stop - start,
+                )
+                for drug, start, stop in regimens
+            ]
+            solution = solve(
+                compiled,
+                women.parameters,
+                DAYS * 24.0,
+                DoseSchedule.together(doses),
+                initial_states=women.initial_states,
+                workers=2,
+            )
+            assert solution.succeeded.all()
+            found[regimens] = {name: solution[name] for name in OUTPUTS}
+            found[regimens]["tumor_er_positive"] = women.parameters["tumor_er_positive"]
+        return found[regimens]
+
+    return treat
+
+
+@pytest.fixture(scope="module")
+def untreated(treated):
+    return treated(("tamoxifen", 0, 0))
+
+
+@pytest.mark.parametrize("drug", INHIBITORS)
+def test_an_aromatase_inhibitor_lowers_estrogens_and_never_stimulates_the_tumor(drug, treated):
+    found = treated((drug, 0, 364))
+    for name in ("estradiol_concentration", "estrogen_estrone"):
+        assert (found[name][:, 1:] < 0.5 * found[name][:, :1]).all()
+    assert (found["breast_estrogen_drive"][:, 1:] < found["drug_free_breast_drive"][:, 1:]).all()
+    assert np.abs(found["flare_signal"]).max() < 1e-9
+
+
+@pytest.mark.parametrize("drug", SERMS)
+def test_a_serm_leaves_estrogens_alone_and_can_stimulate_the_tumor_at_first(drug, treated):
+    found = treated((drug, 0, 364))
+    for name in ("estradiol_concentration", "estrogen_estrone"):
+        assert found[name] == pytest.approx(np.repeat(found[name][:, :1], DAYS.size, 1), rel=1e-4)
+    assert found["flare_signal"][:, 2:4].max() > 0.1
+    assert found["flare_signal"][:, -1].max() < 0.02
+
+
+@pytest.mark.parametrize("drug", [*SERMS, *INHIBITORS])
+def test_every_drug_slows_a_tumor_that_depends_on_the_receptor_and_no_other(drug, treated):
+    ki67 = treated((drug, 0, 364))["ki67"]
+    dependent = treated((drug, 0, 364))["tumor_er_positive"] == 1.0
+    change = ki67[:, 3] / ki67[:, 0] - 1.0
+    assert np.median(change[dependent]) < -0.15
+    assert np.abs(change[~dependent]).max() < 1e-6
+
+
+def test_bone_is_lost_on_an_inhibitor_and_kept_on_a_serm(treated, untreated):
+    alone = np.median(untreated["lumbar_spine_bmd"][:, -1])
+    for drug in INHIBITORS:
+        found = treated((drug, 0, 364))
+        assert np.median(found["lumbar_spine_bmd"][:, -1]) < alone - 0.005
+        assert np.median(found["ctx"][:, -1] / found["ctx"][:, 0]) > 1.05
+    for drug in SERMS:
+        found = treated((drug, 0, 364))
+        assert np.median(found["lumbar_spine_bmd"][:, -1]) > alone
+        assert np.median(found["ctx"][:, -1] / found["ctx"][:, 0]) < 0.95
+
+
+def test_ldl_falls_on_a_serm_and_hardly_moves_on_an_inhibitor(treated):
+    for drug in SERMS:
+        ldl = treated((drug, 0, 364))["ldl"]
+        assert np.median(ldl[:, -1] / ldl[:, 0]) < 0.9
+    for drug in INHIBITORS:
+        ldl = treated((drug, 0, 364))["ldl"]
+        assert 1.0 < np.median(ldl[:, -1] / ldl[:, 0]) < 1.05
+
+
+def test_a_serm_given_with_an_inhibitor_brings_its_own_agonism(treated):
+    both = treated(("tamoxifen", 0, 364), ("anastrozole", 0, 364))
+    serm, inhibitor = treated(("tamoxifen", 0, 364)), treated(("anastrozole", 0, 364))
+    assert both["estradiol_concentration"][:, -1] == pytest.approx(
+        inhibitor["estradiol_concentration"][:, -1], rel=1e-4
+    )
+    # On the tumor and on bone the pair does what the SERM does, not what the inhibitor does.
+    assert both["flare_signal"].max() > 0.1
+    density = [np.median(x["lumbar_spine_bmd"][:, -1]) for x in (inhibitor, both, serm)]
+    assert density[0] < density[1] <= density[2] + 1e-3
+
+
+def test_drugs_can_follow_each_other(treated):
+    found = treated(("exemestane", 0, 28), ("tamoxifen", 56, 364))
+    estradiol = found["estradiol_concentration"]
+    assert (estradiol[:, 3] < 0.3 * estradiol[:, 0]).all()
+    assert (estradiol[:, 4] > 0.8 * estradiol[:, 0]).all()
+    density = [
+        np.median(x["lumbar_spine_bmd"][:, -1]) for x in (treated(("exemestane", 0, 364)), found)
+    ]
+    assert density[0] < density[1]
