@@ -18,6 +18,7 @@ from estradyn.evidence.rows import EvidenceRow, evidence_rows
 UNITS: Mapping[str, tuple[str, float]] = {
     "%": ("percent", 1.0),
     "% patients": ("percent", 1.0),
+    "% (median)": ("percent", 1.0),
     "% of flare patients": ("percent", 1.0),
     "months": ("month", 1.0),
     "days": ("day", 1.0),
