@@ -114,6 +114,10 @@ def _loaded_antimony(path: Path) -> Iterator[str]:
             if antimony.loadAntimonyFile(str(path)) < 0:
                 raise _antimony_error(path, antimony.getLastError())
             yield antimony.getMainModuleName()
+        except UnicodeDecodeError as error:
+            # libAntimony cuts characters outside ASCII in two when it quotes a line.
+            message = "has an error near a character outside ASCII; write the model in ASCII"
+            raise ModelError(message, source=path) from error
         finally:
             antimony.clearPreviousLoads()
             antimony.clearDirectories()
