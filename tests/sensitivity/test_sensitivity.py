@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from engine_models import oral_drug, system
 
-from estradyn.engine import DoseSchedule, compile_model, solve
+from estradyn.engine import DoseSchedule, SolverOptions, compile_model, solve
 from estradyn.errors import InputError, SimulationError
 from estradyn.sensitivity import gradient, sobol_indices
 
@@ -41,7 +41,7 @@ def test_gradient_of_a_patient_who_cannot_be_solved_says_so() -> None:
     model = system({"x": "x**2"}, {"x": 1.0}, {"unused": 1.0}, {"y": "x*unused"})
     compiled = compile_model(model, ["y"])
     with pytest.raises(SimulationError, match="could not be solved"):
-        gradient(compiled, ["unused"], [2.0])
+        gradient(compiled, ["unused"], [2.0], options=SolverOptions(step_limit=2000))
 
 
 def ishigami(values) -> np.ndarray:
