@@ -10,6 +10,10 @@ metastases who become hypercalcemic (4 to 5 %: FL06, FL07), and `osteolysis_maxi
 `pthrp_maximum` in proportion, to the median peak (3.09 mmol/L: FL10). Onset and duration are
 predictions, set beside 7 to 17.5 days (FL04, FL08, FL11) and 8.5 to 9 days (FL09, FL12; there
 hypercalcemia was treated, which shortens it).
+
+Run of 2026-11-22. Reached by other patients with bone metastases: incidence 4.4 %, onset day 7.7
+(5-12), peak 3.14 mmol/L (2.84-3.37), duration 20 days (8-38): longer than published, a miss that
+the missing treatment may explain.
 """
 
 from __future__ import annotations
