@@ -69,9 +69,9 @@ def analyze(
     ] = 1,
 ) -> None:
     """Check, model and classify the measurements of a study; write tables and a report."""
+    from estradyn.output_folder import check_output_folder
     from estradyn.xenograft.analysis import AnalysisSettings, analyze_study
     from estradyn.xenograft.analysis_files import ANALYSIS_FILES, write_analysis
-    from estradyn.xenograft.output_folder import check_output_folder
     from estradyn.xenograft.response import FlareRule
     from estradyn.xenograft.study_table import read_study
     from estradyn.xenograft.volume import VolumeFormula
@@ -113,7 +113,7 @@ def plan(
     ] = None,
 ) -> None:
     """Find the group size, randomise, and write calendar, humane endpoints and ARRIVE table."""
-    from estradyn.xenograft.output_folder import check_output_folder
+    from estradyn.output_folder import check_output_folder
     from estradyn.xenograft.plan import make_plan
     from estradyn.xenograft.plan_file import load_plan
     from estradyn.xenograft.plan_files import PLAN_FILES, write_plan

@@ -10,8 +10,8 @@ from pathlib import Path
 import pandas as pd
 
 from estradyn import __version__
+from estradyn.output_folder import output_folder
 from estradyn.xenograft.analysis import Analysis
-from estradyn.xenograft.output_folder import output_folder
 from estradyn.xenograft.page import analysis_html
 from estradyn.xenograft.send_tables import send_tables
 from estradyn.xenograft.tables import analysis_arrive, findings_table, tidy_numbers

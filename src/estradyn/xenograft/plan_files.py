@@ -9,12 +9,12 @@ import altair as alt
 import pandas as pd
 
 from estradyn import __version__
+from estradyn.output_folder import output_folder
 from estradyn.report.figures.figure import Figure
 from estradyn.report.palette import INK, palette_of
 from estradyn.report.theme import arm_color
 from estradyn.xenograft.analysis_files import write_csv
 from estradyn.xenograft.growth import AFTER, WINDOW
-from estradyn.xenograft.output_folder import output_folder
 from estradyn.xenograft.page import NOTICE, drawn, house_style, page_environment
 from estradyn.xenograft.plan import StudyPlan
 from estradyn.xenograft.power import GENERATOR

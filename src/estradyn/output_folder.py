@@ -63,6 +63,7 @@ def output_folder(out: Path, allowed: Sequence[str]) -> Iterator[Path]:
         ) from None
     try:
         yield temporary
+        check_output_folder(out, allowed)
         # mkdtemp makes a folder for its owner alone; results are as readable as any other.
         temporary.chmod(0o755)
         _replace(out, temporary)
