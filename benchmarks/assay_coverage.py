@@ -35,7 +35,7 @@ from estradyn.assay.curves.families import (
     nested_monotone,
 )
 from estradyn.assay.curves.fit import CurveFit
-from estradyn.assay.curves.landmarks import LANDMARKS, DoseWindow
+from estradyn.assay.curves.landmarks import LANDMARKS, DoseWindow, landmarks_of
 from estradyn.assay.curves.observations import Observations, observations, stacked
 from estradyn.assay.curves.profile import profile_intervals
 from estradyn.assay.replicates import make_replicates
@@ -44,6 +44,8 @@ DOSES = np.array([1e-11, 1e-10, 3e-10, 1e-9, 3e-9, 1e-8, 3e-8, 1e-7, 3e-7, 1e-6,
 REFERENCE = float(np.exp(np.mean(np.log(DOSES))))
 PLATES, WELLS, VEHICLE_WELLS = 4, 3, 8
 PLATE_CV, WELL_SD, PLATE_DOSE_SD = 0.15, 6.0, 3.0
+
+MARKS = landmarks_of(BRAIN_COUSENS_4)
 
 
 @dataclass(frozen=True)
@@ -118,7 +120,7 @@ WINDOW = DoseWindow(
 def judge(fit: CurveFit, nested: CurveFit, truths: list[Truth]) -> dict[str, Counter[str]]:
     """Where each true landmark lies: inside the interval, below, above, or no estimate."""
     result = {}
-    for interval in profile_intervals(fit, LANDMARKS, no_stimulation=nested.sum_of_squares):
+    for interval in profile_intervals(fit, MARKS, no_stimulation=nested.sum_of_squares):
         landmark = interval.landmark
         scale = REFERENCE if landmark.is_dose else 1.0
         true = scale * np.exp(
@@ -171,7 +173,7 @@ def main() -> None:
         calls.append((family.name, sum(choice.biphasic for choice in choices)))
         nested = fits[nested_monotone(family).name]
         tallies = {"true family": judge(fits[family.name], nested, truths)}
-        chosen: dict[str, Counter[str]] = {landmark.name: Counter() for landmark in LANDMARKS}
+        chosen: dict[str, Counter[str]] = {landmark.name: Counter() for landmark in MARKS}
         names = Counter(choice.chosen.family.name for choice in choices)
         for name in {candidate.name for candidate in BIPHASIC} & set(names):
             rows = np.array([i for i, c in enumerate(choices) if c.chosen.family.name == name])
@@ -181,7 +183,7 @@ def main() -> None:
                 chosen[landmark_name] += tally
         tallies["chosen curve"] = chosen
         for curve, tally_of in tallies.items():
-            for landmark in LANDMARKS:
+            for landmark in MARKS:
                 tally = tally_of[landmark.name]
                 total = tally.total() - tally["none"]
                 print(
