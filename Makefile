@@ -29,7 +29,7 @@ slow: $(READY)
 
 # Needs uv; the lock holds every platform and no address.
 lock:
-	uv pip compile --universal --generate-hashes --no-header --extra test --extra build pyproject.toml --output-file requirements.lock
+	uv pip compile --universal --only-binary :all: --generate-hashes --no-header --extra test --extra build pyproject.toml --output-file requirements.lock
 
 clean:
 	rm -rf $(VENV) results

@@ -112,8 +112,8 @@ def table(results: list[CaseResult]) -> str:
     lines = [
         "# SBML Test Suite",
         "",
-        "Made by `python benchmarks/sbml_suite.py --write`. Each case is solved by the engine and held against",
-        "the suite's results at the case's own tolerances.",
+        "Made by `python benchmarks/sbml_suite.py --write`. Each case is solved by the engine and",
+        "held against the suite's results at the case's own tolerances.",
         "",
         f"{len(results)} cases: {counts['passed']} passed, {counts['failed']} failed, "
         f"{counts['refused']} refused by name.",

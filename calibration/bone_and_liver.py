@@ -8,6 +8,10 @@ The typical postmenopausal woman (every value at its table's median) takes 40 mg
 her own steady state. Each tissue has one number to fit, its agonism; the same numbers at 60 mg/day
 are a prediction. The module `lipids` was calibrated for the liver signal that this agonism gives,
 so the agonism and the size of the effect are not identifiable apart.
+
+Run of 2026-11-22. Reached at 40 mg/day: CTX -14 % at 6 months (-13.6 to -16), bone alkaline
+phosphatase -17 % at a year (-25), lumbar density +0.1 % (-0.3), LDL -13.5 % (-13 to -14); the liver
+signal is 18 times its own level without drug, 21 times at 60 mg/day.
 """
 
 from __future__ import annotations

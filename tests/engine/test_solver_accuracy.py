@@ -139,3 +139,15 @@ def test_infusion_into_a_state_not_prepared_for_it_is_refused(state: str) -> Non
     doses = DoseSchedule.infusions(0, 0.0, 1.0, state, 1.0)
     with pytest.raises(InputError, match=state):
         solve(compiled, {}, [1.0], doses)
+
+
+@pytest.mark.parametrize("unit", [1e-9, 1e-3, 1.0, 1e6])
+def test_results_do_not_depend_on_the_unit_of_the_doses(unit: float) -> None:
+    """A dose in moles is solved as well as one in milligrams, down to its last trace."""
+    compiled = compile_model(oral_drug(), ["plasma"])
+    doses = DoseSchedule.from_records(0, 0.0, "gut", 100.0 * unit)
+    times = np.array([1.0, 24.0, 100.0])
+    values = solve(compiled, {}, times, doses)["plasma"][0]
+    ka, k = 1.5, 1.1 / 20.0
+    exact = 100.0 * unit * ka / (ka - k) * (np.exp(-k * times) - np.exp(-ka * times))
+    np.testing.assert_allclose(values, exact, rtol=1e-4)

@@ -375,3 +375,10 @@ def test_with_values_refuses_an_unknown_name():
 def test_every_expression_evaluates_at_the_start():
     model = load_model(SMALL / "patient.ant")
     assert np.isfinite(list(rates(model, starts(model)).values())).all()
+
+
+def test_an_error_beside_a_character_outside_ascii_is_a_sentence(tmp_path):
+    path = tmp_path / "model.ant"
+    path.write_text("model m()\n  x = 💥;\nend\n", encoding="utf-8")
+    with pytest.raises(ModelError):
+        load_model(path)

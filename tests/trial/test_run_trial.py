@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from estradyn.errors import SimulationError, StudyError
+from estradyn.errors import InputError, SimulationError
 from estradyn.trial.endpoints import COLUMNS, time_text
 from estradyn.trial.files import FILES, REPORT, TABLES
 from estradyn.trial.result import TrialResult
@@ -296,10 +296,10 @@ def test_folder_with_other_files_is_never_touched(
     study, out = make_study(), tmp_path / "out"
     out.mkdir()
     (out / "thesis.txt").write_text("mine")
-    with pytest.raises(StudyError, match=r"thesis\.txt"):
+    with pytest.raises(InputError, match=r"thesis\.txt"):
         run_trial(study, out, simulation=make_simulation(study))
     assert (out / "thesis.txt").read_text() == "mine"
-    with pytest.raises(StudyError, match="found a file"):
+    with pytest.raises(InputError, match="allowed a folder"):
         run_trial(study, out / "thesis.txt", simulation=make_simulation(study))
 
 

@@ -41,13 +41,14 @@ def run(
 ) -> None:
     """Run the trial that a study file describes and write its tables and report."""
     from estradyn.cli.progress import arm_progress
-    from estradyn.trial.files import check_output_place
+    from estradyn.output_folder import check_output_folder
+    from estradyn.trial.files import FILES
     from estradyn.trial.study import load_study, with_overrides
 
     started = time.perf_counter()
     study = with_overrides(load_study(study_file), patients=patients, seed=seed)
     place = Path("results") / study_file.stem if out is None else out
-    check_output_place(place)
+    check_output_folder(place, FILES)
 
     # Loaded after the study has been read: a fault in it is told at once.
     from estradyn.trial.run import run_trial

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
@@ -66,9 +69,9 @@ def analyze(
     ] = 1,
 ) -> None:
     """Check, model and classify the measurements of a study; write tables and a report."""
+    from estradyn.output_folder import check_output_folder
     from estradyn.xenograft.analysis import AnalysisSettings, analyze_study
     from estradyn.xenograft.analysis_files import ANALYSIS_FILES, write_analysis
-    from estradyn.xenograft.output_folder import check_output_folder
     from estradyn.xenograft.response import FlareRule
     from estradyn.xenograft.study_table import read_study
     from estradyn.xenograft.volume import VolumeFormula
@@ -84,3 +87,69 @@ def analyze(
     typer.echo(
         f"Wrote tables and {report}: {len(analysis.animals)} animals in {len(analysis.arms)} arms."
     )
+
+
+@commands.command("plan")
+def plan(
+    plan_file: Annotated[Path, typer.Argument(metavar="PLAN.yaml", help="Plan file.")],
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", help="Folder for the results; without it, results/PLAN."),
+    ] = None,
+    animals: Annotated[
+        Path | None,
+        typer.Option(
+            "--animals", help="CSV of animals to randomise: animal, volume, weight, cage."
+        ),
+    ] = None,
+    simulations: Annotated[
+        int | None,
+        typer.Option(
+            "--simulations", min=20, max=2000, help="Simulated studies per size, over the file's."
+        ),
+    ] = None,
+    seed: Annotated[
+        int | None, typer.Option("--seed", min=0, help="Seed, in place of the file's.")
+    ] = None,
+) -> None:
+    """Find the group size, randomise, and write calendar, humane endpoints and ARRIVE table."""
+    from estradyn.output_folder import check_output_folder
+    from estradyn.xenograft.plan import make_plan
+    from estradyn.xenograft.plan_file import load_plan
+    from estradyn.xenograft.plan_files import PLAN_FILES, write_plan
+
+    place = Path("results") / plan_file.stem if out is None else out
+    check_output_folder(place, PLAN_FILES)
+    asked = load_plan(plan_file)
+    if simulations is not None:
+        power = asked.power.model_copy(update={"simulations": simulations})
+        asked = asked.model_copy(update={"power": power})
+    if seed is not None:
+        asked = asked.model_copy(update={"seed": seed})
+    with _study_progress() as progress:
+        made = make_plan(asked, animals=animals, progress=progress)
+    page = write_plan(made, place)
+    for warning in made.warnings:
+        typer.echo(f"Warning: {warning.subject}. {warning.message}", err=True)
+    typer.echo(
+        f"Wrote tables and {page}: {made.animals_per_arm} animals in each of "
+        f"{len(asked.arms)} arms, {made.to_inoculate} to inoculate."
+    )
+
+
+@contextmanager
+def _study_progress() -> Iterator[Callable[[int, int], None] | None]:
+    """Show simulated studies on a terminal; None in a pipe."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import Progress
+
+    with Progress(console=Console(stderr=True), transient=True) as bars:
+        task = bars.add_task("simulated studies", total=None)
+
+        def advance(done: int, planned: int) -> None:
+            bars.update(task, completed=done, total=planned)
+
+        yield advance

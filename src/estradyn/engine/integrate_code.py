@@ -166,6 +166,7 @@ class IntegrateCode(LaneCode):
         self.put_scalar("last_step", lane, 1.0)
         self.put_scalar("step_after_dose", lane, argument["first_step"])
         self.put_scalar("after_dose", lane, 0.0)
+        self.put_scalar("dose_size", lane, self.element(argument["dose_size"], patient))
         self.put_scalar("largest_growth", lane, LARGEST_GROWTH)
         self.put_count("patient", lane, patient)
         self.put_count("event", lane, self.element(argument["event_first"], patient, INTEGER))
@@ -492,6 +493,7 @@ class IntegrateCode(LaneCode):
         last = layout.stage + (self.method.stages - 1) * layout.states
         relative = self.broadcast(self.argument["relative_tolerance"])
         share = self.broadcast(self.argument["size_share"])
+        dose_size = self.lane_vector("dose_size")
         largest, total = self.largest_error, self.error_sum
         zero = self.mathematics.constant(0.0)
         builder.store(zero, largest)
@@ -512,6 +514,8 @@ class IntegrateCode(LaneCode):
             self.put_vector(ever, largest_size)
             size = self.mathematics.multiply_add(builder, ever, share, size)
             floor = self.broadcast(self.element(self.argument["absolute_tolerance"], position))
+            by_dose = self.broadcast(self.element(self.argument["dose_tolerance"], position))
+            floor = self.mathematics.multiply_add(builder, by_dose, dose_size, floor)
             allowed = self.mathematics.multiply_add(builder, size, relative, floor)
             ratio = builder.fdiv(self.mathematics.intrinsic(builder, "fabs", error), allowed)
             so_far = builder.load(largest, typ=self.vector)

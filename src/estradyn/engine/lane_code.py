@@ -26,6 +26,8 @@ INTEGRATE_ARGUMENTS = (
     ("relative_tolerance", DOUBLE),
     ("size_share", DOUBLE),
     ("absolute_tolerance", POINTER),
+    ("dose_tolerance", POINTER),
+    ("dose_size", POINTER),
     ("first_step", DOUBLE),
     ("largest_step", DOUBLE),
     ("step_limit", INTEGER),

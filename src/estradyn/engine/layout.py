@@ -124,6 +124,7 @@ LANE = (
     "shift",
     "inverse_step",
     "output_due",
+    "dose_size",
     "step_end_time",
     "event_found",
     "event_after",
@@ -132,9 +133,9 @@ LANE = (
 """Scalars kept for each lane: its time, the time it must stop at (a dose or the end), the next
 output time, the step to try, the last step taken, the step that was right after the last dose,
 whether a dose was just given, the growth allowed for the next step, the time of a stage, the shift
-of the Jacobian's diagonal, the inverse of the step, whether an output is handed over, the time at
-which the last step ended, and where in it an event was found: whether, and the relative positions
-it lies between."""
+of the Jacobian's diagonal, the inverse of the step, whether an output is handed over, the size
+of the patient's smallest dose, the time at which the last step ended, and where in it an event was
+found: whether, and the relative positions it lies between."""
 
 LANE_INTEGERS = ("patient", "event", "output", "accepted", "rejected")
 """Integers kept for each lane: patient (-1 for none), next event, next output, step counts."""

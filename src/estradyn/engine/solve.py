@@ -42,7 +42,8 @@ class SolverOptions:
     absolute_tolerance
         Largest error of one step at zero, one number or one per state; by default
         `relative_tolerance` times a thousandth of each state's size at the model's own initial
-        values (of 1 where that is zero).
+        values; where that is zero, of the patient's smallest dose or 1, whichever is smaller, so
+        that results do not depend on the unit of the doses.
     first_step
         First step to try, by default a millionth of the time span.
     largest_step
@@ -243,17 +244,31 @@ def _compute_constants(
     return constants, np.ascontiguousarray(by_patient)
 
 
-def absolute_tolerances(compiled: CompiledModel, options: SolverOptions) -> NDArray[np.float64]:
-    """Return the absolute tolerance of each state."""
+def absolute_tolerances(
+    compiled: CompiledModel, options: SolverOptions
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the absolute tolerance of each state: a fixed part, and one per size of dose."""
     states = compiled.layout.states
     if options.absolute_tolerance is not None:
-        return np.broadcast_to(np.asarray(options.absolute_tolerance, float), states).copy()
-    values = np.array([[parameter.value] for parameter in compiled.model.parameters])
-    table = np.concatenate([values.reshape(-1, 1), np.zeros((len(compiled.inflow_states), 1))])
+        fixed = np.broadcast_to(np.asarray(options.absolute_tolerance, float), states).copy()
+        return fixed, np.zeros(states)
+    values = [parameter.value for parameter in compiled.model.parameters]
+    table = np.array([*values, *(0.0 for _ in compiled.inflow_states)]).reshape(-1, 1)
     _, initial = _compute_constants(compiled, table)
     size = np.abs(initial[0])
-    size = np.where(np.isfinite(size) & (size > 0), size, 1.0)
-    return options.relative_tolerance * ABSOLUTE_TOLERANCE_SHARE * size
+    known = np.isfinite(size) & (size > 0)
+    share = options.relative_tolerance * ABSOLUTE_TOLERANCE_SHARE
+    return share * np.where(known, size, 0.0), share * np.where(known, 0.0, 1.0)
+
+
+def dose_sizes(events: EventTable, patients: int) -> NDArray[np.float64]:
+    """Return the size of each patient's smallest dose, at most 1, shape (patients,)."""
+    sizes = np.ones(patients)
+    amounts = np.abs(events.amount[: events.first[-1]])
+    receivers = np.repeat(np.arange(patients), np.diff(events.first))
+    given = amounts > 0
+    np.minimum.at(sizes, receivers[given], amounts[given])
+    return sizes
 
 
 def _run(
@@ -270,7 +285,8 @@ def _run(
         rejected_steps=np.zeros(count, dtype=np.int64),
         lane_use=np.nan,
     )
-    tolerance = absolute_tolerances(compiled, options)
+    fixed_tolerance, dose_tolerance = absolute_tolerances(compiled, options)
+    sizes = dose_sizes(prepared.events, count)
     integrate = compiled.function("integrate")
     span = max(prepared.times[-1] - prepared.start, 1e-300)
     first_step = options.first_step or span * 1e-6
@@ -293,7 +309,9 @@ def _run(
             prepared.times[-1],
             options.relative_tolerance,
             options.size_share,
-            tolerance.ctypes.data,
+            fixed_tolerance.ctypes.data,
+            dose_tolerance.ctypes.data,
+            sizes[first:].ctypes.data,
             first_step,
             options.largest_step,
             options.step_limit,
@@ -353,6 +371,7 @@ def _retry(
         if compiled.model.events:
             # The reference solver does not look for events.
             continue
+        fixed, by_dose = absolute_tolerances(compiled, options)
         reference = solve_reference(
             compiled,
             alone.constants[0],
@@ -361,7 +380,7 @@ def _retry(
             alone.times,
             start=alone.start,
             relative_tolerance=options.relative_tolerance,
-            absolute_tolerance=absolute_tolerances(compiled, options),
+            absolute_tolerance=fixed + by_dose * dose_sizes(alone.events, 1),
         )
         if reference is not None:
             solution.values[patient], solution.final_states[patient] = reference

@@ -122,6 +122,10 @@ def _loaded_antimony(path: Path, composition: Composition) -> Iterator[str]:
             if antimony.loadAntimonyString(composition.text) < 0:
                 raise _antimony_error(path, composition, antimony.getLastError())
             yield antimony.getMainModuleName()
+        except UnicodeDecodeError as error:
+            # libAntimony cuts characters outside ASCII in two when it quotes a line.
+            message = "has an error near a character outside ASCII; write the model in ASCII"
+            raise ModelError(message, source=path) from error
         finally:
             antimony.clearPreviousLoads()
             antimony.clearDirectories()

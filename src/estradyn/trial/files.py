@@ -1,12 +1,9 @@
-"""The output folder: written beside its final place and moved there whole, or not at all."""
+"""The files a trial leaves."""
 
 from __future__ import annotations
 
 import hashlib
-import shutil
-import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 
@@ -16,7 +13,6 @@ import pyarrow as pa
 from numpy.typing import NDArray
 from pyarrow import parquet
 
-from estradyn.errors import StudyError
 from estradyn.trial.simulation import Array
 
 ENDPOINTS = "endpoints.csv"
@@ -33,82 +29,6 @@ FILES = (*TABLES, MANIFEST, REPORT)
 """Everything a trial leaves in its folder."""
 
 _COMPRESSION = "zstd"
-
-
-def check_output_place(out: Path) -> None:
-    """Refuse a place that holds anything but an earlier trial.
-
-    Raises
-    ------
-    StudyError
-        If the place is a file, cannot be read, or is a folder with other content.
-    """
-    if not out.exists():
-        return
-    if not out.is_dir():
-        raise StudyError("found a file, allowed a folder for the results", source=out)
-    foreign = sorted(entry.name for entry in out.iterdir() if entry.name not in FILES)
-    if foreign:
-        raise StudyError(
-            f"found '{foreign[0]}' in the output folder, allowed an empty or new folder, or one "
-            "that holds an earlier trial and nothing else",
-            source=out,
-        )
-
-
-@contextmanager
-def output_directory(out: Path) -> Iterator[Path]:
-    """Give a folder to write into, which becomes `out` if the block ends without an error.
-
-    An earlier trial in `out` is replaced only then. On an error nothing is left behind.
-
-    Raises
-    ------
-    StudyError
-        If `out` may not be replaced or cannot be written.
-    """
-    check_output_place(out)
-    created = _missing_parents(out)
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.parent))
-    except OSError as error:
-        raise StudyError(
-            f"found a place that cannot be written ({error.strerror}), allowed a folder you may "
-            "write to",
-            source=out,
-        ) from None
-    try:
-        yield temporary
-        check_output_place(out)
-        # mkdtemp makes a folder for its owner alone; results are as readable as any other.
-        temporary.chmod(0o755)
-        _replace(out, temporary)
-    except BaseException:
-        shutil.rmtree(temporary, ignore_errors=True)
-        for parent in created:
-            parent.rmdir()
-        raise
-
-
-def _missing_parents(out: Path) -> list[Path]:
-    """Folders above `out` that do not exist yet, innermost first."""
-    return [parent for parent in out.parents if not parent.exists()]
-
-
-def _replace(out: Path, temporary: Path) -> None:
-    if not out.exists():
-        temporary.rename(out)
-        return
-    earlier = Path(tempfile.mkdtemp(prefix=f".{out.name}.earlier.", dir=out.parent)) / "trial"
-    out.rename(earlier)
-    try:
-        temporary.rename(out)
-    except BaseException:
-        earlier.rename(out)
-        raise
-    finally:
-        shutil.rmtree(earlier.parent, ignore_errors=True)
 
 
 def write_table(frame: pd.DataFrame, path: Path) -> None:

@@ -13,14 +13,15 @@ import numpy as np
 import pandas as pd
 
 from estradyn.errors import SimulationError
+from estradyn.output_folder import output_folder
 from estradyn.trial.endpoints import ArmTables, endpoint_table, survival_table
 from estradyn.trial.files import (
     ASSESSMENTS,
     ENDPOINTS,
+    FILES,
     PATIENTS,
     TRAJECTORIES,
     TrajectoryWriter,
-    output_directory,
     write_endpoints,
     write_table,
 )
@@ -70,7 +71,7 @@ def run_trial(
 
     Raises
     ------
-    StudyError
+    InputError
         If `out` may not be written or replaced.
     SimulationError
         If more than `LARGEST_FAILED_SHARE` of an arm could not be simulated.
@@ -78,7 +79,7 @@ def run_trial(
     started = time.perf_counter()
     out = Path(out)
     workers = workers or default_workers()
-    with output_directory(out) as directory:
+    with output_folder(out, FILES) as directory:
         simulation = simulation or PatientSimulation(study, workers=workers)
         names = [arm.name for arm in study.arms]
         columns = [output.name for output in simulation.outputs]

@@ -1,0 +1,1 @@
+"""Dose-response curves: families, fits, landmarks, intervals and the choice between them."""

@@ -1,0 +1,126 @@
+"""The folder a plan leaves: maps, tables and the bench sheet."""
+
+from __future__ import annotations
+
+from importlib import resources
+from pathlib import Path
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from estradyn import __version__
+from estradyn.assay.output import whole_folder
+from estradyn.assay.plan.design import AssayDesign
+from estradyn.assay.plan.dilution import dilution_table, pipetting_table, vehicle_percent
+from estradyn.assay.plan.maps import plate_maps, plater_text, wellmap_text
+from estradyn.assay.plan.warnings import design_warnings
+from estradyn.assay.report.page import NOTICE
+from estradyn.assay.series import dose_text
+from estradyn.assay.wells import PLATE_SHAPES, row_name
+
+
+def write_plan(design: AssayDesign, path: str | Path, *, overwrite: bool = False) -> Path:
+    """Write everything the bench needs.
+
+    Parameters
+    ----------
+    design
+        The planned assay.
+    path
+        Folder; it holds `layout.toml` (wellmap, all plates), `maps/PLATE.csv` (plater),
+        `plates.csv`, `dilutions.csv`, `pipetting.csv` and `bench_sheet.html`.
+    overwrite
+        Whether a folder that is not empty may be replaced.
+
+    Returns
+    -------
+    pathlib.Path
+        The bench sheet.
+
+    Raises
+    ------
+    InputError
+        If the folder cannot be written; then nothing is left behind.
+    """
+    path = Path(path)
+    maps = plate_maps(design)
+    dilutions, pipetting = dilution_table(design), pipetting_table(design)
+    with whole_folder(path, overwrite=overwrite) as folder:
+        (folder / "layout.toml").write_text(wellmap_text(design, maps), encoding="utf-8")
+        (folder / "maps").mkdir()
+        for plate, wells in maps.groupby("plate", sort=False):
+            text = plater_text(design, wells)
+            (folder / "maps" / f"{plate}.csv").write_text(text, encoding="utf-8")
+        plates = maps.drop_duplicates("plate")[["plate", "time_h"]]
+        plates = plates.assign(readout=design.readout, cell_line=design.cell_line)
+        for name, table in (
+            ("plates", plates),
+            ("dilutions", dilutions),
+            ("pipetting", pipetting),
+        ):
+            table.to_csv(folder / f"{name}.csv", index=False, lineterminator="\n")
+        (folder / "bench_sheet.html").write_text(bench_sheet(design), encoding="utf-8")
+    return path / "bench_sheet.html"
+
+
+def bench_sheet(design: AssayDesign) -> str:
+    """A printable page with warnings, steps, dilutions, volumes and a map of every plate."""
+    environment = Environment(
+        loader=PackageLoader("estradyn.assay.plan", "template"),
+        autoescape=True,
+        undefined=StrictUndefined,
+    )
+    maps = plate_maps(design)
+    rows, columns = PLATE_SHAPES[design.plate]
+    marks = {"blank": "blank", "vehicle": "veh", "positive_control": "+"}
+    drug_doses, agonist_doses = design.doses(), design.agonist_doses()
+    plates = []
+    for plate, wells in maps.groupby("plate", sort=False):
+        grid = [[("", "")] * columns for _ in range(rows)]
+        for well in wells.to_dict("records"):
+            text = marks.get(well["role"], "")
+            if well["dose"] > 0:
+                text = f"M{drug_doses.index(well['dose']) + 1}"
+            if well["agonist_dose"] > 0:
+                letter = f"A{agonist_doses.index(well['agonist_dose']) + 1}"
+                text = f"{text}+{letter}" if well["dose"] > 0 else letter
+            kind = well["role"] + (" both" if well["dose"] > 0 < well["agonist_dose"] else "")
+            grid[well["row"]][well["column"]] = (text, kind)
+        named = [(row_name(i), line) for i, line in enumerate(grid)]
+        plates.append({"name": plate, "grid": named})
+    legend = [
+        *(
+            (f"M{i}", f"{design.drug.name} {dose_text(d, 'M')}")
+            for i, d in enumerate(drug_doses, 1)
+        ),
+        *(
+            (f"A{i}", f"{design.agonist.name} {dose_text(d, 'M')}")
+            for i, d in enumerate(agonist_doses, 1)
+            if design.agonist is not None
+        ),
+    ]
+    pipetting = pipetting_table(design)
+    style = resources.files("estradyn.report").joinpath("template/report.css").read_text("utf-8")
+    return environment.get_template("bench_sheet.html.jinja").render(
+        design=design,
+        notice=NOTICE,
+        version=__version__,
+        style=Markup(style),
+        warnings=design_warnings(design),
+        dilutions=dilution_table(design).to_dict("records"),
+        pipetting=[
+            {
+                **row,
+                "drug_text": dose_text(row["drug_dose_M"], "M") if row["drug_dose_M"] else "–",
+                "agonist_text": (
+                    dose_text(row["agonist_dose_M"], "M") if row["agonist_dose_M"] else "–"
+                ),
+            }
+            for row in pipetting.to_dict("records")
+        ],
+        plates=plates,
+        columns=list(range(1, columns + 1)),
+        legend=legend,
+        vehicle_percent=f"{vehicle_percent(design):.3g}",
+        times=", ".join(f"{time:g}" for time in design.times_h),
+    )

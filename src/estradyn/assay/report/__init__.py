@@ -1,0 +1,1 @@
+"""Report of an analysed assay: figures, tables and sentences on one page."""

@@ -1,0 +1,123 @@
+"""`estradyn assay`: plan a biphasic proliferation assay and analyse its plates."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+commands = typer.Typer(
+    help="Plan and analyse in vitro proliferation assays.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+
+
+@commands.command("analyze")
+def analyze(
+    data: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="DATA...",
+            help="Plate files: BioTek Gen5 or SoftMax Pro text exports, tidy CSV, plater CSV.",
+        ),
+    ],
+    layout: Annotated[
+        Path | None,
+        typer.Option(
+            "--layout",
+            help="Plate map: tidy CSV, plater CSV or wellmap TOML; not needed where "
+            "each CSV file holds its own.",
+        ),
+    ] = None,
+    plates: Annotated[
+        Path | None,
+        typer.Option("--plates", help="CSV with plate, time_h, readout and cell_line."),
+    ] = None,
+    out: Annotated[
+        Path, typer.Option("--out", help="Folder for report, tables and figures.")
+    ] = Path("results/assay"),
+    read: Annotated[
+        str | None,
+        typer.Option("--read", help="Number, label or wavelength of the read to analyse."),
+    ] = None,
+    kinetic: Annotated[
+        str | None,
+        typer.Option("--kinetic", help="Time of a kinetic read: first, last, mean or seconds."),
+    ] = None,
+    blanks: Annotated[
+        str,
+        typer.Option("--blanks", help="required, or none for signals without background."),
+    ] = "required",
+    error: Annotated[
+        str,
+        typer.Option("--error", help="Scatter: constant, or proportional to the mean."),
+    ] = "constant",
+    bootstrap: Annotated[
+        int, typer.Option("--bootstrap", min=0, help="Draws for bootstrap intervals; 0 for none.")
+    ] = 0,
+    simulations: Annotated[
+        int, typer.Option("--simulations", min=0, help="Largest number behind each p value.")
+    ] = 999,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of all that is drawn.")] = 1,
+    workers: Annotated[
+        int | None, typer.Option("--workers", min=1, help="Processes; all cores without it.")
+    ] = None,
+    title: Annotated[
+        str, typer.Option("--title", help="Heading of the report.")
+    ] = "Assay analysis",
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace a folder that holds files.")
+    ] = False,
+) -> None:
+    """Read plates, fit dose-response curves and report the stimulation zone with intervals."""
+    from estradyn.assay import AnalysisOptions, load_assay, write_analysis
+    from estradyn.assay import analyze as run
+    from estradyn.assay.output import check_place
+
+    started = time.perf_counter()
+    check_place(out, overwrite=overwrite)
+    wells, notes = load_assay(data, layout=layout, plates=plates, read=read, kinetic=kinetic)
+    options = AnalysisOptions(
+        blanks=blanks,
+        error=error,
+        bootstrap=bootstrap,
+        simulations=simulations,
+        seed=seed,
+        workers=workers or os.cpu_count() or 1,
+    )
+    result = run(wells, options, notes=notes)
+    report = write_analysis(result, out, title=title, overwrite=overwrite)
+    zones = sum(curve.choice.biphasic for curve in result.curves)
+    typer.echo(
+        f"Wrote tables, figures and {report}: {len(result.curves)} curves on "
+        f"{wells['plate'].nunique()} plates, {zones} with a stimulation zone, in "
+        f"{time.perf_counter() - started:.0f} seconds."
+    )
+
+
+@commands.command("plan")
+def plan(
+    design_file: Annotated[Path, typer.Argument(metavar="DESIGN.yaml", help="Design file.")],
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", help="Folder for maps and bench sheet; without it, results/DESIGN."),
+    ] = None,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace a folder that holds files.")
+    ] = False,
+) -> None:
+    """Make plate maps, dilution and pipetting tables and a bench sheet from a design."""
+    from estradyn.assay.plan import design_warnings, load_design, write_plan
+
+    design = load_design(design_file)
+    place = Path("results") / design_file.stem if out is None else out
+    sheet = write_plan(design, place, overwrite=overwrite)
+    warnings = design_warnings(design)
+    for warning in warnings:
+        typer.echo(f"warning: {warning}", err=True)
+    plates = design.plates_per_time * (len(design.times_h) + design.time_zero)
+    typer.echo(f"Wrote {sheet}, maps and tables: {plates} plates, {len(warnings)} warnings.")

@@ -1,0 +1,212 @@
+"""A whole study from measurements to report."""
+
+from __future__ import annotations
+
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from estradyn.cli import xenograft as command
+from estradyn.cli.failures import PlainFailures
+from estradyn.errors import InputError
+from estradyn.xenograft import (
+    AFTER,
+    WINDOW,
+    AnalysisSettings,
+    SimulatedArm,
+    analyze_study,
+    fit_growth,
+    send_tables,
+    simulate_study,
+    study_from_frame,
+    write_analysis,
+)
+from estradyn.xenograft.analysis import Analysis, diagnostics
+from estradyn.xenograft.statistical_mouse import SimulatedStudy
+from estradyn.xenograft.tables import tidy_numbers
+
+application = typer.Typer(cls=PlainFailures)
+application.add_typer(command.commands, name="xenograft")
+
+
+@application.callback()
+def _options() -> None:
+    pass
+
+
+@pytest.fixture(scope="module")
+def analysis(study: SimulatedStudy) -> Analysis:
+    return analyze_study(study_from_frame(study.measurements.assign(site="tibia")))
+
+
+def test_control_is_found_and_comes_first(analysis: Analysis) -> None:
+    assert analysis.arms == ("vehicle", "SERM")
+
+
+def test_growth_rates_are_near_the_truth(analysis: Analysis) -> None:
+    rates = analysis.estimates[analysis.estimates["quantity"] == "growth_rate"]
+    vehicle = rates[rates["arm"] == "vehicle"].set_index("phase")
+    for phase in (WINDOW, AFTER):
+        assert vehicle.loc[phase, "value"] == pytest.approx(0.047, abs=0.02)
+        assert vehicle.loc[phase, "lower"] < vehicle.loc[phase, "value"]
+
+
+def test_true_flares_are_recovered_and_progressions_are_not(
+    analysis: Analysis, study: SimulatedStudy
+) -> None:
+    both = analysis.animals.merge(study.truth[["animal", "course"]], on="animal")
+    flares = both[(both["course"] == "flare_response") & both["early_rise"]]
+    assert len(flares) >= 3
+    assert flares["flare_aware"].isin(["PR", "CR"]).all()
+    assert (flares["verdict"] == "flare").all()
+    progressing = both[both["course"] == "progression"]
+    assert not progressing["flare_aware"].isin(["PR", "CR"]).any()
+    assert not (progressing["verdict"] == "flare").any()
+
+
+def test_score_improves_with_follow_up(analysis: Analysis) -> None:
+    areas = {one.day: one.area for one in analysis.flare.performance}
+    assert areas[14.0] < areas[28.0]
+    assert 0.5 < areas[14.0] <= 1.0
+    probabilities = analysis.animals["probability"].dropna()
+    assert probabilities.between(0, 1).all()
+
+
+def test_the_same_study_gives_the_same_numbers(analysis: Analysis, frame: pd.DataFrame) -> None:
+    shuffled = frame.sample(frac=1.0, random_state=3)
+    again = analyze_study(study_from_frame(shuffled), AnalysisSettings(control="vehicle"))
+    columns = ["value", "lower", "upper", "unit", "text"]
+    first, second = tidy_numbers(analysis), tidy_numbers(again)
+    keys = ["section", "arm", "animal", "day", "quantity", "text"]
+    first, second = (t.sort_values(keys).reset_index(drop=True) for t in (first, second))
+    pd.testing.assert_frame_equal(first[columns], second[columns], rtol=1e-6, atol=1e-9)
+
+
+def test_every_number_of_the_estimates_is_in_the_tidy_table(analysis: Analysis) -> None:
+    values = set(tidy_numbers(analysis)["value"].dropna())
+    for name in ("value", "standard_error", "degrees_of_freedom", "p_value"):
+        assert set(analysis.estimates[name]) <= values
+    assert set(analysis.sensitivity["difference"].dropna()) <= values
+
+
+def test_variances_differ_between_arms(analysis: Analysis) -> None:
+    spread = diagnostics(analysis).set_index("arms")[f"sd_{AFTER}"]
+    assert spread["SERM"] > spread["vehicle"]
+
+
+def test_few_animals_share_their_variances() -> None:
+    drawn = simulate_study([SimulatedArm("a", 3), SimulatedArm("b", 3)], range(0, 43, 3), 2)
+    model = fit_growth(drawn.measurements, ["a", "b"])
+    assert model.variance == "pooled"
+    assert model.slope("a", WINDOW) is not None
+
+
+def test_a_study_within_the_window_has_one_slope() -> None:
+    drawn = simulate_study([SimulatedArm("a", 6), SimulatedArm("b", 6)], range(0, 20, 3), 2)
+    model = fit_growth(drawn.measurements, ["a", "b"])
+    assert model.slope("a", AFTER) is None
+    assert model.slope("a", WINDOW) is not None
+
+
+def test_too_few_animals_are_refused() -> None:
+    drawn = simulate_study([SimulatedArm("a", 1), SimulatedArm("b", 1)], range(0, 43, 3), 2)
+    with pytest.raises(InputError, match="animals"):
+        analyze_study(study_from_frame(drawn.measurements))
+
+
+def test_pattern_mixture_separates_animals_that_left() -> None:
+    drawn = simulate_study(
+        [SimulatedArm("vehicle", 12, rate_factor=1.5), SimulatedArm("SERM", 12)],
+        range(0, 57, 4),
+        4,
+    )
+    found = analyze_study(study_from_frame(drawn.measurements)).sensitivity
+    mixture = found[found["analysis"].str.startswith("pattern mixture")]
+    assert set(mixture["phase"]) == {WINDOW, AFTER}
+    assert np.isfinite(mixture["difference"]).all()
+    assert mixture["note"].str.contains("left").all()
+
+
+def test_send_tables_join_by_mass(frame: pd.DataFrame) -> None:
+    table = frame.assign(tunel_percent=np.where(frame["day"] == 56, 2.0, np.nan))
+    tables = send_tables(study_from_frame(table))
+    assert set(tables) == {"DM", "EX", "BW", "CL", "LB", "PM", "MI", "DS"}
+    assert set(tables["MI"]["MISPID"]) == set(tables["PM"]["PMSPID"]) == {"MASS01"}
+    assert not tables["LB"].duplicated(["USUBJID", "LBSEQ"]).any()
+    # SEND has no day 0.
+    assert tables["PM"]["PMDY"].min() == 1
+    assert set(tables["DM"]["USUBJID"]) >= set(tables["PM"]["USUBJID"])
+
+
+class _References(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[str] = []
+        self.tags: set[str] = set()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.add(tag)
+        self.found += [v or "" for k, v in attrs if k in ("src", "href", "xlink:href")]
+
+
+def test_report_stands_alone_and_escapes_what_it_is_given(
+    frame: pd.DataFrame, tmp_path: Path
+) -> None:
+    odd = frame.assign(arm=frame["arm"].replace("SERM", "<script>alert(1)</script>"))
+    page = write_analysis(analyze_study(study_from_frame(odd)), tmp_path / "out", title="A < B")
+    text = page.read_text(encoding="utf-8")
+    parser = _References()
+    parser.feed(text)
+    assert "script" not in parser.tags and "link" not in parser.tags
+    assert all(reference.startswith("#") for reference in parser.found)
+    assert "A &lt; B" in text
+    for heading in ("Growth", "Each animal", "Alerts", "Sensitivity", "ARRIVE 2.0"):
+        assert heading in text
+    for figure in ("group-curves", "waterfall", "calcium", "alp", "flare-score", "diagnostics"):
+        assert f'id="{figure}"' in text
+    assert "SEND-compliant" not in text
+    assert not re.search(r">\s*nan\s*<", text)
+
+
+def test_command_writes_everything_and_replaces_its_own(
+    frame: pd.DataFrame, tmp_path: Path
+) -> None:
+    path, out = tmp_path / "study.csv", tmp_path / "results"
+    frame.to_csv(path, index=False)
+    out.mkdir()
+    (out / "report.html").write_text("an earlier report")
+    result = CliRunner().invoke(application, ["xenograft", "analyze", str(path), "--out", str(out)])
+    assert result.exit_code == 0, result.output
+    assert result.output.count("\n") == 1
+    assert "an earlier report" not in (out / "report.html").read_text()
+    names = {entry.name for entry in out.iterdir()}
+    assert {"report.html", "numbers.csv", "animals.csv", "arrive.csv", "send"} <= names
+    assert {p.name for p in tmp_path.iterdir()} == {"study.csv", "results"}
+
+
+@pytest.mark.parametrize("fault", ["cell", "control", "folder"])
+def test_bad_input_is_one_sentence_and_leaves_nothing(
+    fault: str, frame: pd.DataFrame, tmp_path: Path
+) -> None:
+    path, out = tmp_path / "study.csv", tmp_path / "deep" / "results"
+    frame.to_csv(path, index=False)
+    arguments = ["xenograft", "analyze", str(path), "--out", str(out)]
+    before = {"study.csv"}
+    if fault == "cell":
+        path.write_text(path.read_text().replace(",vehicle,0.0,", ",vehicle,x,", 1))
+    elif fault == "control":
+        arguments += ["--control", "nobody"]
+    else:
+        out.mkdir(parents=True)
+        (out / "precious.txt").write_text("mine")
+        before = {"study.csv", "deep"}
+    result = CliRunner().invoke(application, arguments)
+    assert result.exit_code == 2
+    assert len(result.output.strip().splitlines()) == 1
+    assert {p.name for p in tmp_path.iterdir()} == before
