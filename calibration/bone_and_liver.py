@@ -80,7 +80,7 @@ class TypicalPatient:
 
 def main() -> None:
     """Fit, print the rows and what they reach."""
-    typical = TypicalPatient(load_patient_model())
+    typical = TypicalPatient(load_patient_model(drugs=("toremifene",)))
     bone = typical.fit("bone", BONE_TARGETS)
     liver = typical.fit("liver", LIVER_TARGETS)
     print(f"toremifene_ligand_bone_agonism: value {bone:.3g}")

@@ -295,7 +295,7 @@ def main() -> None:
     )
     arguments = parser.parse_args()
 
-    patient = load_patient_model()
+    patient = load_patient_model(drugs=("toremifene",))
     model = load_model(Path(__file__).parent / "tumor_response.ant")
     compiled = compile_model(model, OUTPUTS)
     changes = fit(patient.parameters, compiled, arguments.evaluations)

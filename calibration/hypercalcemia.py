@@ -119,7 +119,7 @@ class BoneDisease:
 
 def main() -> None:
     """Fit, print the rows and what they reach in other patients."""
-    patient = load_patient_model()
+    patient = load_patient_model(drugs=("toremifene",))
     cohort = BoneDisease(patient, SEED)
     low, high = 0.8, 4.0
     for _ in range(6):

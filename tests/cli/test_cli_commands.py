@@ -109,6 +109,12 @@ def test_export_goes_to_standard_output_or_whole_into_a_file(tmp_path: Path) -> 
     assert invoke("model", "export", "lipids", "--format", "sbml") == out.read_text("utf-8")
 
 
+def test_a_patient_is_exported_with_the_drugs_that_are_named() -> None:
+    both = invoke("model", "export", "patient", "--format", "sbml", "--drug", "letrozole")
+    assert "letrozole_gut" in both
+    assert "tamoxifen" not in both
+
+
 def test_a_file_that_cannot_be_written_leaves_nothing(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="cannot be written"):
         write_whole(tmp_path / "missing" / "out.xml", "text")

@@ -73,9 +73,7 @@ def test_an_untreated_trial_needs_no_drug() -> None:
 
 def test_drugs_are_given_together_and_one_after_the_other(result: TrialResult) -> None:
     columns = ["arm", "time_day", "tamoxifen_concentration", "anastrozole_concentration"]
-    table = pd.read_parquet(
-        result.trajectories_path, columns=[*columns, "estradiol_concentration"]
-    )
+    table = pd.read_parquet(result.trajectories_path, columns=[*columns, "estradiol_concentration"])
     median = table.groupby(["arm", "time_day"], observed=True).median()
     for name in columns[2:]:
         assert median.loc[("together", 112.0), name] > 0.0

@@ -34,6 +34,7 @@ from estradyn.report.svg import inline_svg
 from estradyn.report.wording import number_text, unbroken
 from estradyn.trial.drugs import known_drugs
 from estradyn.trial.result import TrialResult
+from estradyn.trial.study import given_drugs
 
 NOTICE = "For research use only. Not medical advice."
 FILE_NAME = "report.html"
@@ -86,7 +87,9 @@ def report_html(result: TrialResult) -> str:
     palette = palette_of([arm.name for arm in result.study.arms])
     rules = rule_rows(result.patients, result.study)
     groups = endpoint_groups(result.endpoints, result.study.arms)
-    parameters = load_parameters(result.study.population.model).rows
+    parameters = load_parameters(
+        result.study.population.model, drugs=given_drugs(result.study)
+    ).rows
     main = [group for group in groups if group.main]
     shown = [item for group in groups for row in group.rows for item in row.published]
     template = _environment().get_template("report.html.jinja")
