@@ -148,7 +148,10 @@ def test_command_writes_a_report_and_ends_with_one_line(tmp_path: Path) -> None:
     assert outcome.output.count("\n") == 1
     assert "1 curves on 2 plates, 1 with a stimulation zone" in outcome.output
     again = CliRunner().invoke(commands, [*arguments, "--workers", "1"])
-    assert isinstance(again.exception, InputError)
+    assert again.exit_code == 0, "an earlier analysis is replaced"
+    (tmp_path / "out" / "notes.txt").write_text("mine")
+    refused = CliRunner().invoke(commands, [*arguments, "--workers", "1"])
+    assert isinstance(refused.exception, InputError)
 
 
 def test_gen5_export_with_a_wellmap_layout(tmp_path: Path) -> None:

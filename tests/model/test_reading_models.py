@@ -382,3 +382,11 @@ def test_an_error_beside_a_character_outside_ascii_is_a_sentence(tmp_path):
     path.write_text("model m()\n  x = 💥;\nend\n", encoding="utf-8")
     with pytest.raises(ModelError):
         load_model(path)
+
+
+def test_a_huge_file_is_refused_without_being_read(tmp_path):
+    path = tmp_path / "model.xml"
+    with path.open("wb") as file:
+        file.truncate(10_000_000_000)
+    with pytest.raises(ModelError, match="10000 MB"):
+        load_model(path)

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import vl_convert
@@ -19,64 +15,22 @@ from estradyn.assay.tables import (
     numbers_table,
     replicates_table,
 )
-from estradyn.errors import InputError
+from estradyn.output_folder import output_folder
+
+TABLES = (
+    "numbers",
+    "landmarks",
+    "curves",
+    "replicates",
+    "growth_rates",
+    "wells",
+    "quality",
+)
+FILES = (*(f"{name}.csv" for name in TABLES), "report.html", "figures")
+"""Everything an analysis leaves in its folder."""
 
 
-def check_place(path: Path, *, overwrite: bool = False) -> None:
-    """Refuse a folder for results that holds something else.
-
-    Raises
-    ------
-    InputError
-        If the place is a file, or a folder with files that may not be replaced.
-    """
-    if path.exists() and not path.is_dir():
-        raise InputError("is a file; name a folder for the results", source=path)
-    if path.is_dir() and any(path.iterdir()) and not overwrite:
-        raise InputError("holds files already; name another folder or say --overwrite", source=path)
-
-
-@contextmanager
-def whole_folder(path: Path, *, overwrite: bool = False) -> Iterator[Path]:
-    """Give a temporary folder that takes the place of `path` when all went well.
-
-    Parameters
-    ----------
-    path
-        Folder to leave behind.
-    overwrite
-        Whether a folder that is not empty may be replaced.
-
-    Raises
-    ------
-    InputError
-        If the place is taken or cannot be written.
-    """
-    check_place(path, overwrite=overwrite)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}."))
-    except OSError as error:
-        raise InputError(f"cannot be written ({error.strerror})", source=path) from error
-    try:
-        yield temporary
-        temporary.chmod(0o755)
-        old = None
-        if path.exists():
-            old = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}.")) / "old"
-            path.rename(old)
-        temporary.rename(path)
-        if old is not None:
-            shutil.rmtree(old.parent)
-    except OSError as error:
-        raise InputError(f"cannot be written ({error.strerror})", source=path) from error
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
-
-
-def write_analysis(
-    result: AssayResult, path: str | Path, *, title: str = "Assay analysis", overwrite: bool = False
-) -> Path:
+def write_analysis(result: AssayResult, path: str | Path, *, title: str = "Assay analysis") -> Path:
     """Write tables, figures and report of an analysed assay.
 
     Parameters
@@ -89,9 +43,6 @@ def write_analysis(
         figure as SVG and PNG.
     title
         Heading of the report.
-    overwrite
-        Whether a folder that is not empty may be replaced.
-
     Returns
     -------
     pathlib.Path
@@ -103,16 +54,17 @@ def write_analysis(
         If the folder cannot be written; then nothing is left behind.
     """
     path = Path(path)
-    with whole_folder(path, overwrite=overwrite) as folder:
-        for name, table in (
-            ("numbers", numbers_table(result)),
-            ("landmarks", landmarks_table(result)),
-            ("curves", curves_table(result)),
-            ("replicates", replicates_table(result)),
-            ("growth_rates", growth_rate_table(result)),
-            ("wells", result.wells),
-            ("quality", result.quality),
-        ):
+    with output_folder(path, FILES) as folder:
+        tables = (
+            numbers_table(result),
+            landmarks_table(result),
+            curves_table(result),
+            replicates_table(result),
+            growth_rate_table(result),
+            result.wells,
+            result.quality,
+        )
+        for name, table in zip(TABLES, tables, strict=True):
             table.to_csv(folder / f"{name}.csv", index=False, lineterminator="\n")
         html, figures = report_page(result, title)
         (folder / "report.html").write_text(html, encoding="utf-8")

@@ -69,17 +69,15 @@ def analyze(
     title: Annotated[
         str, typer.Option("--title", help="Heading of the report.")
     ] = "Assay analysis",
-    overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace a folder that holds files.")
-    ] = False,
 ) -> None:
     """Read plates, fit dose-response curves and report the stimulation zone with intervals."""
     from estradyn.assay import AnalysisOptions, load_assay, write_analysis
     from estradyn.assay import analyze as run
-    from estradyn.assay.output import check_place
+    from estradyn.assay.output import FILES
+    from estradyn.output_folder import check_output_folder
 
     started = time.perf_counter()
-    check_place(out, overwrite=overwrite)
+    check_output_folder(out, FILES)
     wells, notes = load_assay(data, layout=layout, plates=plates, read=read, kinetic=kinetic)
     options = AnalysisOptions(
         blanks=blanks,
@@ -90,7 +88,7 @@ def analyze(
         workers=workers or os.cpu_count() or 1,
     )
     result = run(wells, options, notes=notes)
-    report = write_analysis(result, out, title=title, overwrite=overwrite)
+    report = write_analysis(result, out, title=title)
     zones = sum(curve.choice.biphasic for curve in result.curves)
     typer.echo(
         f"Wrote tables, figures and {report}: {len(result.curves)} curves on "
@@ -106,16 +104,13 @@ def plan(
         Path | None,
         typer.Option("--out", help="Folder for maps and bench sheet; without it, results/DESIGN."),
     ] = None,
-    overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace a folder that holds files.")
-    ] = False,
 ) -> None:
     """Make plate maps, dilution and pipetting tables and a bench sheet from a design."""
     from estradyn.assay.plan import design_warnings, load_design, write_plan
 
     design = load_design(design_file)
     place = Path("results") / design_file.stem if out is None else out
-    sheet = write_plan(design, place, overwrite=overwrite)
+    sheet = write_plan(design, place)
     warnings = design_warnings(design)
     for warning in warnings:
         typer.echo(f"warning: {warning}", err=True)

@@ -18,6 +18,8 @@ from estradyn.model.composition import Composition, compose
 
 ANTIMONY_SUFFIX = ".ant"
 SBML_SUFFIXES = (".xml", ".sbml")
+LARGEST_FILE = 50_000_000
+"""Bytes; a file beyond this is no model that could be solved, and is not read into memory."""
 
 _antimony_lock = threading.Lock()
 _LINE = re.compile(r"^Error in (?:file '(?P<file>[^']*)'|model string), line (?P<line>\d+):\s*")
@@ -93,8 +95,15 @@ def sbml_text(source: ModelSource, drugs: Sequence[str] | None = None) -> str:
     Raises
     ------
     ModelError
-        If the file cannot be read or its Antimony text has a fault; names file and line.
+        If the file cannot be read, is too large, or its Antimony text has a fault; names file
+        and line.
     """
+    size = source.path.stat().st_size
+    if size > LARGEST_FILE:
+        raise ModelError(
+            f"has {size / 1e6:.0f} MB, allowed are up to {LARGEST_FILE / 1e6:.0f} MB",
+            source=source.path,
+        )
     if source.path.suffix.lower() == ANTIMONY_SUFFIX:
         return _sbml_from_antimony(source.path, compose(source.path, drugs))
     try:

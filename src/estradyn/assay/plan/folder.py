@@ -9,7 +9,6 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from estradyn import __version__
-from estradyn.assay.output import whole_folder
 from estradyn.assay.plan.design import AssayDesign
 from estradyn.assay.plan.dilution import dilution_table, pipetting_table, vehicle_percent
 from estradyn.assay.plan.maps import plate_maps, plater_text, wellmap_text
@@ -17,9 +16,20 @@ from estradyn.assay.plan.warnings import design_warnings
 from estradyn.assay.report.page import NOTICE
 from estradyn.assay.series import dose_text
 from estradyn.assay.wells import PLATE_SHAPES, row_name
+from estradyn.output_folder import output_folder
+
+FILES = (
+    "layout.toml",
+    "maps",
+    "plates.csv",
+    "dilutions.csv",
+    "pipetting.csv",
+    "bench_sheet.html",
+)
+"""Everything a plan leaves in its folder."""
 
 
-def write_plan(design: AssayDesign, path: str | Path, *, overwrite: bool = False) -> Path:
+def write_plan(design: AssayDesign, path: str | Path) -> Path:
     """Write everything the bench needs.
 
     Parameters
@@ -29,8 +39,6 @@ def write_plan(design: AssayDesign, path: str | Path, *, overwrite: bool = False
     path
         Folder; it holds `layout.toml` (wellmap, all plates), `maps/PLATE.csv` (plater),
         `plates.csv`, `dilutions.csv`, `pipetting.csv` and `bench_sheet.html`.
-    overwrite
-        Whether a folder that is not empty may be replaced.
 
     Returns
     -------
@@ -45,7 +53,7 @@ def write_plan(design: AssayDesign, path: str | Path, *, overwrite: bool = False
     path = Path(path)
     maps = plate_maps(design)
     dilutions, pipetting = dilution_table(design), pipetting_table(design)
-    with whole_folder(path, overwrite=overwrite) as folder:
+    with output_folder(path, FILES) as folder:
         (folder / "layout.toml").write_text(wellmap_text(design, maps), encoding="utf-8")
         (folder / "maps").mkdir()
         for plate, wells in maps.groupby("plate", sort=False):
