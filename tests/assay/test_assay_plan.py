@@ -118,9 +118,8 @@ def test_dilutions_reach_the_doses_and_tubes_hold_enough() -> None:
     wells = pipetting_table(plan)
     plates = plan.plates_per_time * len(plan.times_h)
     for place in ("drug", "agonist"):
-        used = wells.groupby(f"{place}_solution").apply(
-            lambda part, place=place: (part[f"{place}_uL"] * part["wells_per_plate"]).sum() * plates
-        )
+        volumes = wells[f"{place}_uL"] * wells["wells_per_plate"] * plates
+        used = volumes.groupby(wells[f"{place}_solution"]).sum()
         for tube, volume in used.items():
             if tube in held:
                 assert held[tube] >= volume

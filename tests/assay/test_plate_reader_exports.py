@@ -25,7 +25,7 @@ KEY = ["plate", "read", "well", "time_s"]
 
 @pytest.fixture(scope="module")
 def expected() -> pd.DataFrame:
-    table = pd.read_csv(EXPORTS / "expected.csv", low_memory=False)
+    table = pd.read_csv(EXPORTS / "expected.csv", low_memory=False, float_precision="round_trip")
     table["time_s"] = table["time_s"].astype(float)
     return table
 

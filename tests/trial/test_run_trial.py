@@ -42,7 +42,8 @@ def test_endpoint_table_has_the_agreed_columns(result: TrialResult) -> None:
     assert tuple(result.endpoints.columns) == COLUMNS
     keys = result.endpoints[["arm", "endpoint", "time"]]
     assert not keys.duplicated().any()
-    written = pd.read_csv(result.trajectories_path.parent / "endpoints.csv")
+    path = result.trajectories_path.parent / "endpoints.csv"
+    written = pd.read_csv(path, float_precision="round_trip")
     assert tuple(written.columns) == COLUMNS
     np.testing.assert_array_equal(written["value"], result.endpoints["value"])
 
