@@ -72,7 +72,8 @@ def kinds() -> dict[str, Kind]:
     """Return, for each kind of input: files to mutate, name to give them, and their reader."""
     suite = sorted((SHARED / "conformance" / "sbml").glob("*/model.xml"))
     models = models_directory()
-    tables = sorted(models.glob("*.tsv")) + sorted((models / "drugs").glob("*.md"))
+    drugs = [path for path in sorted((models / "drugs").iterdir()) if path.suffix != ".tsv"]
+    tables = sorted(models.rglob("*.tsv")) + drugs
     return {
         "sbml": (suite, "model.xml", load_model),
         "antimony": (sorted(models.glob("*.ant")), "model.ant", load_model),
