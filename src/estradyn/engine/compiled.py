@@ -67,8 +67,6 @@ class CompiledModel:
         """Return one of the compiled functions for calling through ctypes."""
         address = self._engine.get_function_address(name)
         if name == "integrate":
-            kinds = {str(kind): kind for _, kind in INTEGRATE_ARGUMENTS}
-            assert len(kinds) == 3
             types = [_ctype(kind) for _, kind in INTEGRATE_ARGUMENTS]
         else:
             types = [ctypes.c_void_p] * _POINTER_COUNTS[name]

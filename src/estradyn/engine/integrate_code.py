@@ -6,7 +6,6 @@ from llvmlite import ir
 
 from estradyn.engine.event_code import EventCode
 from estradyn.engine.lane_code import LaneCode
-from estradyn.engine.layout import LANE_INTEGERS
 from estradyn.engine.status import PatientStatus
 from estradyn.engine.vector_math import DOUBLE, INTEGER
 
@@ -580,16 +579,8 @@ class IntegrateCode(LaneCode):
         )
         zero = self.mathematics.integer(0)
         for name, counted in (("accepted", accepted), ("rejected", builder.not_(accepted))):
-            address = self.element_address(
-                self.argument["integer_workspace"],
-                self.integer(LANE_INTEGERS.index(name) * self.layout.width),
-                INTEGER,
-            )
-            before = builder.load(
-                address, typ=self.mathematics.integers, align=8 * self.layout.width
-            )
             one = builder.select(counted, self.mathematics.integer(1), zero)
-            builder.store(builder.add(before, one), address, align=8 * self.layout.width)
+            self.put_counts(name, builder.add(self.counts(name), one))
         size = self.mathematics.intrinsic(builder, "fabs", time)
         smallest = builder.fmul(builder.fadd(size, step), constant(SMALLEST_RELATIVE_STEP))
         rejected = builder.and_(builder.not_(accepted), builder.not_(empty))
@@ -599,7 +590,7 @@ class IntegrateCode(LaneCode):
         stuck = builder.or_(stuck, builder.and_(rejected, tiny))
         used = self.steps_used()
         too_many = builder.and_(
-            builder.icmp_signed(">=", used, self.broadcast_integer(self.argument["step_limit"])),
+            builder.icmp_signed(">=", used, self.broadcast(self.argument["step_limit"])),
             builder.not_(empty),
         )
         failed = builder.or_(stuck, too_many)
@@ -608,19 +599,7 @@ class IntegrateCode(LaneCode):
 
     def steps_used(self) -> ir.Value:
         """Steps each lane has tried for its patient."""
-        total: ir.Value | None = None
-        for name in ("accepted", "rejected"):
-            address = self.element_address(
-                self.argument["integer_workspace"],
-                self.integer(LANE_INTEGERS.index(name) * self.layout.width),
-                INTEGER,
-            )
-            value = self.builder.load(
-                address, typ=self.mathematics.integers, align=8 * self.layout.width
-            )
-            total = value if total is None else self.builder.add(total, value)
-        assert total is not None
-        return total
+        return self.builder.add(self.counts("accepted"), self.counts("rejected"))
 
     def release_failed(self, failed: ir.Value, stuck: ir.Value, finite: ir.Value) -> None:
         """Release patients who failed, each with the reason."""

@@ -176,21 +176,26 @@ class LaneCode:
         return self.builder.icmp_unsigned("!=", bits, ir.Constant(bits.type, 0))
 
     def broadcast(self, value: ir.Value) -> ir.Value:
-        """Put one number in every lane."""
-        undefined = ir.Constant(self.vector, ir.Undefined)
+        """Put one number or integer in every lane."""
+        width = self.layout.width
+        undefined = ir.Constant(ir.VectorType(value.type, width), ir.Undefined)
         first = self.builder.insert_element(undefined, value, self.integer(0))
-        mask = ir.Constant(
-            ir.VectorType(ir.IntType(32), self.layout.width),
-            [ir.Constant(ir.IntType(32), 0)] * self.layout.width,
-        )
+        zero = ir.Constant(ir.IntType(32), 0)
+        mask = ir.Constant(ir.VectorType(zero.type, width), [zero] * width)
         return self.builder.shuffle_vector(first, undefined, mask)
 
-    def broadcast_integer(self, value: ir.Value) -> ir.Value:
-        """Put one integer in every lane."""
-        undefined = ir.Constant(self.mathematics.integers, ir.Undefined)
-        first = self.builder.insert_element(undefined, value, self.integer(0))
-        mask = ir.Constant(
-            ir.VectorType(ir.IntType(32), self.layout.width),
-            [ir.Constant(ir.IntType(32), 0)] * self.layout.width,
+    def counts(self, name: str) -> ir.Value:
+        """Load an integer of every lane."""
+        return self.builder.load(
+            self._counts_address(name),
+            typ=self.mathematics.integers,
+            align=8 * self.layout.width,
         )
-        return self.builder.shuffle_vector(first, undefined, mask)
+
+    def put_counts(self, name: str, value: ir.Value) -> None:
+        """Store an integer of every lane."""
+        self.builder.store(value, self._counts_address(name), align=8 * self.layout.width)
+
+    def _counts_address(self, name: str) -> ir.Value:
+        first = self.integer(LANE_INTEGERS.index(name) * self.layout.width)
+        return self.element_address(self.argument["integer_workspace"], first, INTEGER)
