@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from importlib import resources
 from pathlib import Path
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment
 from markupsafe import Markup
 
 from estradyn import __version__
@@ -31,7 +30,8 @@ from estradyn.report.off_study import rule_rows
 from estradyn.report.palette import ArmPalette, palette_of
 from estradyn.report.parameters import CLASS_MEANINGS, class_counts, printed_parameters
 from estradyn.report.svg import inline_svg
-from estradyn.report.wording import number_text, unbroken
+from estradyn.report.templates import DrawnFigure, house_style, page_environment
+from estradyn.report.wording import number_text
 from estradyn.trial.drugs import known_drugs
 from estradyn.trial.result import TrialResult
 from estradyn.trial.study import given_drugs
@@ -44,22 +44,11 @@ _SHOWN_ELSEWHERE = ("study", "population", "statuses")
 
 
 @dataclass(frozen=True)
-class NumberedFigure:
-    """A drawn figure in its place in the report."""
-
-    number: int
-    identifier: str
-    title: str
-    caption: str
-    svg: Markup
-
-
-@dataclass(frozen=True)
 class FigureSection:
     """Figures under one heading."""
 
     title: str
-    figures: tuple[NumberedFigure, ...]
+    figures: tuple[DrawnFigure, ...]
 
 
 def write_report(result: TrialResult, directory: Path) -> Path:
@@ -114,20 +103,13 @@ def report_html(result: TrialResult) -> str:
         statuses=count_rows(result.statuses, palette.arms),
         study=result.study,
         tallies=tallies([item for group in main for row in group.rows for item in row.published]),
-        style=Markup(_style()),
+        style=house_style(),
         version=__version__,
     )
 
 
 def _environment() -> Environment:
-    environment = Environment(
-        autoescape=True,
-        finalize=lambda value: unbroken(value) if isinstance(value, str) else value,
-        loader=PackageLoader("estradyn.report", "template"),
-        lstrip_blocks=True,
-        trim_blocks=True,
-        undefined=StrictUndefined,
-    )
+    environment = page_environment("estradyn.report")
     environment.filters["linked"] = linked
     environment.filters["number"] = number_text
     return environment
@@ -136,11 +118,6 @@ def _environment() -> Environment:
 def _references(shown: Sequence[Comparison]) -> dict[str, int]:
     """Number the sources in the order in which the table first names them."""
     return {source: place for place, source in enumerate(dict.fromkeys(c.source for c in shown), 1)}
-
-
-def _style() -> str:
-    source = resources.files("estradyn.report") / "template" / "report.css"
-    return source.read_text(encoding="utf-8")
 
 
 def _figures(
@@ -195,7 +172,7 @@ def _numbered(
                 description=figure.caption,
             )
             drawn.append(
-                NumberedFigure(number, figure.identifier, figure.title, figure.caption, Markup(svg))
+                DrawnFigure(number, figure.identifier, figure.title, figure.caption, Markup(svg))
             )
         if drawn:
             numbered.append(FigureSection(title, tuple(drawn)))

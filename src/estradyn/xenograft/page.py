@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from importlib import resources
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment
 from markupsafe import Markup
 
 from estradyn import __version__
 from estradyn.report.figures.figure import Figure
 from estradyn.report.palette import palette_of
 from estradyn.report.svg import inline_svg
-from estradyn.report.wording import NOTHING, interval_text, number_text, unbroken
+from estradyn.report.templates import DrawnFigure, house_style, page_environment
+from estradyn.report.wording import NOTHING, interval_text, number_text
 from estradyn.xenograft.analysis import Analysis, diagnostics
 from estradyn.xenograft.figures import all_figures
 from estradyn.xenograft.flare_score import Verdict
@@ -38,17 +37,6 @@ _QUANTITY_TEXT = {
 }
 
 
-@dataclass(frozen=True)
-class DrawnFigure:
-    """A figure with its number and drawing."""
-
-    number: int
-    identifier: str
-    title: str
-    caption: str
-    svg: Markup
-
-
 def analysis_html(analysis: Analysis, manifest: Mapping[str, str], *, title: str) -> str:
     """Compose the report as one HTML text that asks for nothing outside itself.
 
@@ -64,7 +52,7 @@ def analysis_html(analysis: Analysis, manifest: Mapping[str, str], *, title: str
     palette = palette_of(analysis.arms)
     level = f"{100 * analysis.settings.level:g}"
     return (
-        page_environment()
+        study_environment()
         .get_template("analysis.html.jinja")
         .render(
             alerts=_records(analysis.alerts),
@@ -97,26 +85,13 @@ def analysis_html(analysis: Analysis, manifest: Mapping[str, str], *, title: str
     )
 
 
-def page_environment() -> Environment:
-    """Templates of this package, with everything that comes from data escaped."""
-    environment = Environment(
-        autoescape=True,
-        finalize=lambda value: unbroken(value) if isinstance(value, str) else value,
-        loader=PackageLoader("estradyn.xenograft", "template"),
-        lstrip_blocks=True,
-        trim_blocks=True,
-        undefined=StrictUndefined,
-    )
+def study_environment() -> Environment:
+    """Templates of this package with the filters its pages use."""
+    environment = page_environment("estradyn.xenograft")
     environment.filters["number"] = _number
     environment.filters["percent"] = _percent
     environment.filters["probability"] = _probability
     return environment
-
-
-def house_style() -> Markup:
-    """Style sheet that all reports share."""
-    source = resources.files("estradyn.report") / "template" / "report.css"
-    return Markup(source.read_text(encoding="utf-8"))
 
 
 def drawn(sections: Mapping[str, tuple[Figure, ...]]) -> dict[str, list[DrawnFigure]]:

@@ -12,10 +12,11 @@ from estradyn import __version__
 from estradyn.output_folder import output_folder
 from estradyn.report.figures.figure import Figure
 from estradyn.report.palette import INK, palette_of
+from estradyn.report.templates import house_style
 from estradyn.report.theme import arm_color
 from estradyn.xenograft.analysis_files import write_csv
 from estradyn.xenograft.growth import AFTER, WINDOW
-from estradyn.xenograft.page import NOTICE, drawn, house_style, page_environment
+from estradyn.xenograft.page import NOTICE, drawn, study_environment
 from estradyn.xenograft.plan import StudyPlan
 from estradyn.xenograft.power import GENERATOR
 
@@ -110,7 +111,7 @@ def plan_html(made: StudyPlan) -> str:
     balance = None if made.balance is None else _coded(made.balance, made.codes)
     early = [d for d in made.plan.schedule.histology_day if d < made.plan.schedule.duration_day]
     return (
-        page_environment()
+        study_environment()
         .get_template("plan.html.jinja")
         .render(
             arrive=made.arrive.to_dict("records"),

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from importlib import resources
 from typing import Any
 
 import numpy as np
@@ -28,6 +26,7 @@ from estradyn.assay.series import describe, dose_text
 from estradyn.assay.tables import is_extrapolated
 from estradyn.report.figures.figure import Figure
 from estradyn.report.svg import inline_svg
+from estradyn.report.templates import DrawnFigure, house_style
 from estradyn.report.wording import NOTHING, number_text
 
 NOTICE = "For research use only. Not medical advice."
@@ -39,17 +38,6 @@ _HEADS = {
     "ed50": "ED50 from control",
     "midpoint_dose": "EC50",
 }
-
-
-@dataclass(frozen=True)
-class DrawnFigure:
-    """A figure in its place in the report."""
-
-    number: int
-    identifier: str
-    title: str
-    caption: str
-    svg: Markup
 
 
 class _Drawing:
@@ -111,14 +99,13 @@ def report_page(result: AssayResult, title: str) -> tuple[str, list[DrawnFigure]
         undefined=StrictUndefined,
         trim_blocks=False,
     )
-    style = resources.files("estradyn.report").joinpath("template/report.css").read_text("utf-8")
     plate_count = result.wells["plate"].nunique()
     html = environment.get_template("analysis.html.jinja").render(
         title=title,
         subtitle=f"{plate_count} plates, {len(result.curves)} dose-response curves",
         notice=NOTICE,
         version=__version__,
-        style=Markup(style),
+        style=house_style(),
         findings=finding_sentences(result),
         notes=result.notes,
         sections=sections,
