@@ -118,7 +118,7 @@ class Residuals:
         margin = 1e-6 * (self.upper - self.lower)
         begin = np.clip(begin, self.lower + margin, self.upper - margin)
         found = least_squares(
-            self, begin, self.jacobian, bounds=(self.lower, self.upper), xtol=1e-4, ftol=1e-5
+            self, begin, self.jacobian, bounds=(self.lower, self.upper), xtol=1e-4, ftol=1e-3
         )
         return Start(begin, found.x, 2.0 * float(found.cost))
 
