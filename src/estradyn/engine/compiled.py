@@ -168,6 +168,11 @@ def _host() -> tuple[str, str]:
     return llvm.get_host_cpu_name(), llvm.get_host_cpu_features().flatten()
 
 
+def processor_name() -> str:
+    """Return the name of this machine's processor, as LLVM calls it."""
+    return _host()[0]
+
+
 def _target_machine() -> Any:
     name, features = _host()
     target = llvm.Target.from_default_triple()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
@@ -58,12 +58,41 @@ class Population:
         return len(self.patient_ids)
 
 
+@dataclass(frozen=True)
+class Drawn:
+    """How far the candidates of a seed have been drawn, and what became of them.
+
+    Attributes
+    ----------
+    candidates
+        Candidates drawn: the next one has this number.
+    rejected
+        Those of them who were not accepted, reason to count.
+    """
+
+    candidates: int = 0
+    rejected: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def accepted(self) -> int:
+        """Candidates who became patients."""
+        return self.candidates - sum(self.rejected.values())
+
+    def __add__(self, further: Drawn) -> Drawn:
+        """Count the candidates that come after these in."""
+        return Drawn(
+            self.candidates + further.candidates,
+            dict(Counter(self.rejected) + Counter(further.rejected)),
+        )
+
+
 def stream_population(
     patient_model: PatientModel,
     size: int,
     seed: int,
     chunk_size: int = DEFAULT_CHUNK_SIZE,
     *,
+    after: Drawn | None = None,
     trial_effects: TrialEffects = "drawn",
     workers: int = 1,
     baseline_solver: BaselineSolver | None = None,
@@ -83,6 +112,9 @@ def stream_population(
         Seed of the population.
     chunk_size
         Most patients in a chunk.
+    after
+        Candidates that were drawn before; these patients are the ones that follow. By default the
+        first candidate is number 0.
     trial_effects
         Whether values that vary between trials are `drawn` once per seed or `typical`.
     workers
@@ -107,13 +139,14 @@ def stream_population(
         raise InputError(f"{size} patients in chunks of {chunk_size}; both must be at least 1")
     solver = baseline_solver or EngineBaseline(patient_model, workers)
     assessed: list[_Assessed] = []
-    drawn, accepted, handed_out = 0, 0, 0
-    reasons: Counter[str] = Counter()
+    before = after or Drawn()
+    drawn, accepted, handed_out = before.candidates, 0, 0
+    reasons: Counter[str] = Counter(before.rejected)
     while handed_out < size:
         block = min(LARGEST_BLOCK, max(64, math.ceil(1.25 * (size - accepted))))
         part = _assess(patient_model, solver, seed, np.arange(drawn, drawn + block), trial_effects)
         part = part.until_accepted(size - accepted)
-        _give_up_if_hopeless(part.reasons, drawn, accepted, reasons)
+        _give_up_if_hopeless(part.reasons, drawn, before.accepted + accepted, reasons)
         drawn += len(part)
         accepted += part.accepted
         assessed.append(part)

@@ -78,6 +78,13 @@ class Measurement(StrEnum):
     TUMOR_VOLUME = "tumor_volume"
 
 
+class Storage(StrEnum):
+    """What a run leaves behind."""
+
+    ALL = "all"
+    ENDPOINTS = "endpoints"
+
+
 class _Section(BaseModel):
     model_config = ConfigDict(
         extra="forbid",
@@ -371,6 +378,7 @@ class Study(_Section):
     off_study: OffStudy = Field(
         default=OffStudy(), description="a mapping with rule and flare_window"
     )
+    store: Storage = Field(default=Storage.ALL, description="all or endpoints")
 
     @field_validator("arms")
     @classmethod
@@ -480,8 +488,14 @@ def study_from_content(
     return _validate(StudyText(str(source), dict(content), {}), drugs)
 
 
-def with_overrides(study: Study, *, patients: int | None = None, seed: int | None = None) -> Study:
-    """Replace the size of the arms or the seed.
+def with_overrides(
+    study: Study,
+    *,
+    patients: int | None = None,
+    seed: int | None = None,
+    store: Storage | None = None,
+) -> Study:
+    """Replace the size of the arms, the seed or what is stored.
 
     Raises
     ------
@@ -495,7 +509,7 @@ def with_overrides(study: Study, *, patients: int | None = None, seed: int | Non
         if not lowest <= value <= highest:
             allowed = Study.model_fields[name].description
             raise StudyError(f"field {name}: found {value}, allowed {allowed}")
-    return study.model_copy(update=changed)
+    return study.model_copy(update=changed if store is None else changed | {"store": store})
 
 
 def given_drugs(study: Study) -> tuple[str, ...]:
