@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 
 from estradyn.errors import ModelError, ParameterError, UnitError
-from estradyn.model.composition import DRUGS_FOLDER, compose, drug_records
+from estradyn.model.composition import DRUGS_FOLDER, compose, drug_records, optional_modules
 from estradyn.model.drug_record import DrugRecord, check_drug
 from estradyn.model.loading import load_model
 from estradyn.model.ode_model import OdeModel
@@ -109,6 +109,7 @@ def load_parameters(
     directory: str | Path | None = None,
     *,
     drugs: Sequence[str] | None = None,
+    modules: Sequence[str] | None = None,
 ) -> ParameterTable:
     """Read the value tables of a model.
 
@@ -121,6 +122,8 @@ def load_parameters(
         Folder of the models; the shipped ones if not given.
     drugs
         Drugs that the patient's model holds; all with a record by default.
+    modules
+        Optional modules that it holds; all by default.
 
     Raises
     ------
@@ -128,8 +131,9 @@ def load_parameters(
         Naming file and line of a row that may not be used, or a parameter without a row.
     """
     path = _model_path(model_name, directory)
-    absent = compose(path, drugs).absent_instances
-    return _read_tables(load_model(path, drugs=drugs), path, model_name == PATIENT, absent)
+    absent = compose(path, drugs, modules).absent_instances
+    model = load_model(path, drugs=drugs, modules=modules)
+    return _read_tables(model, path, model_name == PATIENT, absent)
 
 
 def load_patient_model(
@@ -137,6 +141,7 @@ def load_patient_model(
     model_name: str = PATIENT,
     *,
     drugs: Sequence[str] | None = None,
+    modules: Sequence[str] | None = None,
 ) -> PatientModel:
     """Read a patient model with its tables and drug records.
 
@@ -149,6 +154,9 @@ def load_patient_model(
     drugs
         Drugs that the model holds, of those with a record in `drugs/`; all by default. A trial
         names those of its arms, so that it pays for no other.
+    modules
+        Optional modules that the model holds; all by default. A trial names those that give what
+        its visits measure.
 
     Raises
     ------
@@ -157,8 +165,8 @@ def load_patient_model(
     """
     path = _model_path(model_name, directory)
     folder = path.parent
-    composition = compose(path, drugs)
-    text_model = load_model(path, strict_units=True, drugs=drugs)
+    composition = compose(path, drugs, modules)
+    text_model = load_model(path, strict_units=True, drugs=drugs, modules=modules)
     table = _read_tables(text_model, path, True, composition.absent_instances)
     model = with_values(text_model, table.model_values())
     records = drug_records(folder) if composition.drugs is None else composition.drugs
@@ -173,10 +181,20 @@ def load_patient_model(
         parameters=table,
         baseline=_read_baseline(folder / "baseline.tsv", model),
         plausibility=_read_plausibility(folder / "plausibility.tsv", model),
-        outputs=_read_outputs(output_tables, model),
+        outputs=_read_outputs(output_tables, model, composition.absent_variables),
         drugs=MappingProxyType(dict(records)),
         digest=_digest(folder),
     )
+
+
+def modules_giving(
+    variables: Collection[str],
+    model_name: str = PATIENT,
+    directory: str | Path | None = None,
+) -> tuple[str, ...]:
+    """Name the optional modules of a model that give at least one of some variables."""
+    optional = optional_modules(_model_path(model_name, directory))
+    return tuple(name for name, given in optional.items() if not set(given).isdisjoint(variables))
 
 
 def with_values(model: OdeModel, values: Mapping[str, float]) -> OdeModel:
@@ -290,11 +308,16 @@ def _read_plausibility(path: Path, model: OdeModel) -> tuple[PlausibilityRule, .
     return tuple(rules)
 
 
-def _read_outputs(paths: Sequence[Path], model: OdeModel) -> tuple[Output, ...]:
+def _read_outputs(
+    paths: Sequence[Path], model: OdeModel, absent: frozenset[str]
+) -> tuple[Output, ...]:
+    """Read the tables of outputs; what optional modules left out would give is passed over."""
     outputs: dict[str, Output] = {}
     columns = ("name", "label", "unit", "endpoint", "change")
     for cells in (row for path in paths for row in _optional_table(path, columns)):
         name, unit = cells.text("name"), cells.text("unit")
+        if name in absent:
+            continue
         if name not in model.unit_of:
             raise cells.error(f"'{name}' is not a variable of the model")
         if name in outputs:

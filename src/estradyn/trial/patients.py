@@ -18,9 +18,9 @@ from estradyn.engine import (
     solve,
 )
 from estradyn.errors import ModelError
-from estradyn.model import Output, PatientModel, load_patient_model
+from estradyn.model import Output, PatientModel, load_patient_model, modules_giving
 from estradyn.population import Population, stream_population
-from estradyn.trial.drugs import Drugs
+from estradyn.trial.drugs import Drugs, known_drugs
 from estradyn.trial.outputs import needed_outputs
 from estradyn.trial.schedule import HOURS_PER_DAY, dose_schedule
 from estradyn.trial.simulation import Array, SimulatedPatients
@@ -51,7 +51,7 @@ class PatientSimulation:
         Accuracy of the solver.
     patient_model
         Model of a patient; by default the shipped one that the study names, with the drugs of its
-        arms and no others.
+        arms and the optional modules that its visits measure, and no others.
 
     Raises
     ------
@@ -70,9 +70,7 @@ class PatientSimulation:
         self._study = study
         self._workers = workers
         self._options = options or SolverOptions()
-        self._model = patient_model or load_patient_model(
-            model_name=study.population.model, drugs=given_drugs(study)
-        )
+        self._model = patient_model or patient_model_of(study)
         _check_outputs(study, self._model)
         self._compiled: CompiledModel = compile_model(
             self._model.model, [output.name for output in self._model.outputs]
@@ -159,6 +157,15 @@ class PatientSimulation:
             succeeded=solution.succeeded,
             trajectories=solution.values,
         )
+
+
+def patient_model_of(study: Study) -> PatientModel:
+    """Load the shipped model that a study names, with what its arms and visits ask for."""
+    return load_patient_model(
+        model_name=study.population.model,
+        drugs=given_drugs(study),
+        modules=modules_giving(needed_outputs(study, known_drugs()), study.population.model),
+    )
 
 
 def group_size(patients: int) -> int:
