@@ -76,6 +76,13 @@ class Measurement(StrEnum):
     LIPIDS = "lipids"
     KI67 = "ki67"
     TUMOR_VOLUME = "tumor_volume"
+    FDG_UPTAKE = "fdg_uptake"
+    FES_UPTAKE = "fes_uptake"
+    GONADOTROPINS = "gonadotropins"
+    SHBG = "shbg"
+    ENDOMETRIAL_THICKNESS = "endometrial_thickness"
+    HOT_FLASHES = "hot_flashes"
+    QTC = "qtc"
 
 
 class Storage(StrEnum):
