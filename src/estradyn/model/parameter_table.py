@@ -173,6 +173,7 @@ def read_parameters(
     *,
     stem: str | None = None,
     absent: frozenset[str] = frozenset(),
+    shared: Sequence[Path] = (),
 ) -> ParameterTable:
     """Read the value tables of a model.
 
@@ -192,14 +193,35 @@ def read_parameters(
         belong to its instances).
     absent
         Instances that the model was composed without; their tables and correlations do not apply.
+    shared
+        Tables of another folder that hold what the folder's own do not say otherwise. Of them only
+        the model's parameters are read: traits and correlations are the folder's own.
 
     Raises
     ------
     ParameterError
         Naming file and line of a row that may not be used, or a parameter without a row.
     """
+    from_others = _read_rows(model, shared, stem, absent)
+    rows = {name: row for name, row in from_others.items() if not row.is_trait}
+    rows |= _read_rows(model, sorted(directory.glob("*.tsv")), stem, absent)
+    missing = [name for name in model.parameter_names if name not in rows]
+    if missing and stem is None:
+        more = f" (and {len(missing) - 1} more)" if len(missing) > 1 else ""
+        raise ParameterError(
+            f"no table gives the value of the model parameter '{missing[0]}'{more}",
+            source=directory,
+        )
+    correlations = _read_correlations(directory / "correlations.tsv", rows, stem is None, absent)
+    return ParameterTable(tuple(rows.values()), correlations)
+
+
+def _read_rows(
+    model: OdeModel, paths: Sequence[Path], stem: str | None, absent: frozenset[str]
+) -> dict[str, ParameterRow]:
+    """Rows of the value tables among files, by flattened name."""
     rows: dict[str, ParameterRow] = {}
-    for path in sorted(directory.glob("*.tsv")):
+    for path in paths:
         if path.stem in OTHER_TABLES or path.stem in absent:
             continue
         for cells in read_table(path, VALUE_COLUMNS):
@@ -214,15 +236,7 @@ def read_parameters(
             if known:
                 _check_unit(row, model.unit_of[name])
             rows[name] = row
-    missing = [name for name in model.parameter_names if name not in rows]
-    if missing and stem is None:
-        more = f" (and {len(missing) - 1} more)" if len(missing) > 1 else ""
-        raise ParameterError(
-            f"no table gives the value of the model parameter '{missing[0]}'{more}",
-            source=directory,
-        )
-    correlations = _read_correlations(directory / "correlations.tsv", rows, stem is None, absent)
-    return ParameterTable(tuple(rows.values()), correlations)
+    return rows
 
 
 def _resolve(model: OdeModel, stem: str, short: str) -> tuple[str, bool]:

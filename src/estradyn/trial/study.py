@@ -19,7 +19,7 @@ from pydantic import (
 )
 
 from estradyn.errors import StudyError
-from estradyn.model.patient_model import PATIENT
+from estradyn.model.context import PATIENT
 from estradyn.trial.drugs import Drugs, known_drugs, largest_dose
 from estradyn.trial.quantities import (
     Days,
