@@ -27,6 +27,13 @@ class Formula(StrEnum):
     ELLIPSOID = "ellipsoid"
 
 
+class GrowthCurve(StrEnum):
+    """Shape of the mean course of log volume."""
+
+    PIECEWISE = "piecewise"
+    SPLINE = "spline"
+
+
 @commands.command("analyze")
 def analyze(
     data: Annotated[
@@ -60,6 +67,10 @@ def analyze(
         float,
         typer.Option("--window", min=7, max=60, help="Last day of the flare window."),
     ] = 21.0,
+    growth: Annotated[
+        GrowthCurve,
+        typer.Option("--growth", help="One growth rate in each phase, or a spline with knots."),
+    ] = GrowthCurve.PIECEWISE,
     title: Annotated[
         str, typer.Option("--title", help="Heading of the report.")
     ] = "Xenograft flare study",
@@ -81,7 +92,12 @@ def analyze(
     study = read_study(
         data, formula=VolumeFormula(formula.value), start=start.date() if start else None
     )
-    settings = AnalysisSettings(control=control, flare_rule=FlareRule(window_end=window), seed=seed)
+    settings = AnalysisSettings(
+        control=control,
+        flare_rule=FlareRule(window_end=window),
+        growth="spline" if growth is GrowthCurve.SPLINE else "piecewise",
+        seed=seed,
+    )
     analysis = analyze_study(study, settings)
     report = write_analysis(analysis, place, title=title)
     typer.echo(
