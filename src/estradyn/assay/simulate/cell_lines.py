@@ -62,7 +62,8 @@ def find_cell_line(name: str) -> CellLine:
 
 
 def _read(path: Path, parameters: set[str]) -> CellLine:
-    values, traits = {}, {}
+    values: dict[str, float] = {}
+    traits: dict[str, float] = {}
     for cells in read_table(path, VALUE_COLUMNS):
         name = cells.text("name")
         (values if name in parameters else traits)[name] = cells.number("value")

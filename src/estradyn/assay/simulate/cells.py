@@ -104,18 +104,17 @@ def simulate_cells(
     True
     """
     medium = medium or Medium()
-    records = {name: find_compound(name) for one in treatments for name in one}
+    records = {name: find_compound(name) for name in {name for one in treatments for name in one}}
     names = tuple(sorted({record.name for record in records.values()}))
     model, compiled = _compiled(names)
     doses = []
-    for place, treatment in enumerate(treatments):
-        for name, molar in treatment.items():
-            record = records[name]
-            unit = model.model.unit_of[record.dose_state]
-            amount = molar * unit_ratio("mol/L", unit)
-            doses.append(
-                DoseSchedule.from_records([place], medium.deprivation_h, record.dose_state, amount)
-            )
+    for name, record in records.items():
+        to_state = unit_ratio("mol/L", model.model.unit_of[record.dose_state])
+        amounts = to_state * np.array([treatment.get(name, 0.0) for treatment in treatments])
+        held = np.flatnonzero(amounts > 0)
+        doses.append(
+            DoseSchedule.from_records(held, medium.deprivation_h, record.dose_state, amounts[held])
+        )
     values = {**find_cell_line(cell_line).values, **medium.parameters(), **(parameters or {})}
     hours = np.asarray(times_h, dtype=np.float64) + medium.deprivation_h
     solution = solve(
