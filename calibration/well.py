@@ -16,13 +16,13 @@ What is not fitted: the competition for the receptor, partial agonism and the mi
 of growth are those of a patient's tumor; the destruction of receptor by fulvestrant follows from
 half-lives; the rates of receptor gain over months are set by row SERM02.
 
-Run of 2026-11-22. The residuals are 1.7 times what repeats scatter, as experiments differ: one grows
-to 200-fold with estradiol (119 reached), another to 20-fold. Without estradiol 5-fold in the first
-week and then a plateau (5.6 to 9.7, then a plateau); fulvestrant without estradiol 1.3-fold (1.4 to
-2.2), 500 nmol/L against 10 nmol/L estradiol 2.0-fold (1.8 to 3.6), 200 nmol/L overshoots (85 against
-34 to 48); IC50 0.26 nmol/L. Adaptation rate and activity of fed cells are known together, not apart
-(log SE 0.6 and 0.4). Activity after adaptation is not fitted: the three weeks would take it to zero,
-and growth that comes back over months (SERM02) would then have no cause.
+Run of 2026-11-22. The residuals are 1.7 times what repeats scatter, as experiments differ: one
+grows to 200-fold with estradiol (119 reached), another to 20-fold. Without estradiol 5-fold in the
+first week and then a plateau (5.6 to 9.7, then a plateau); fulvestrant without estradiol 1.3-fold
+(1.4 to 2.2), 500 nmol/L against 10 nmol/L estradiol 2.0-fold (1.8 to 3.6), 200 nmol/L overshoots
+(85 against 34 to 48); IC50 0.26 nmol/L. Adaptation rate and activity of fed cells are known
+together, not apart (log SE 0.6 and 0.4). Activity after adaptation is not fitted: the three weeks
+would take it to zero, and growth that comes back over months (SERM02) would then have no cause.
 """
 
 from __future__ import annotations

@@ -109,7 +109,7 @@ def plan(
         typer.Option(
             "--power-runs", min=0, help="Simulated runs behind the power; 0 leaves it out."
         ),
-    ] = 100,
+    ] = 50,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of the simulated runs.")] = 1,
 ) -> None:
     """Make plate maps, dilutions and a bench sheet from a design; say if it can show the zone."""

@@ -138,9 +138,9 @@ def _figure(design: AssayDesign, wells: pd.DataFrame, truth: list[TrueSeries]) -
         .mean()
         .reset_index()
     )
-    zero = control_position(points["dose"])
-    points["dose"] = points["dose"].where(points["dose"] > 0, zero)
-    doses = points["dose"]
+    doses = points["dose"].copy()
+    zero = control_position(doses)
+    points["dose"] = doses.where(doses > 0, zero)
     lines = pd.concat(
         [
             pd.DataFrame(

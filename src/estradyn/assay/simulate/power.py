@@ -36,7 +36,7 @@ from estradyn.errors import InputError
 
 Array = NDArray[np.float64]
 
-DEFAULT_RUNS = 100
+DEFAULT_RUNS = 50
 NULL_SETS = 400
 """Data sets without a zone behind the critical value."""
 
