@@ -87,6 +87,22 @@ def export(
     typer.echo(f"Wrote {out} ({format_.value.upper()}, {len(text.encode()) / 1000:.0f} kB).")
 
 
+@commands.command("document")
+def document(
+    name: Annotated[str, typer.Argument(help="A model that composes modules.")] = "patient",
+    out: Annotated[Path, typer.Option("--out", help="Folder to write.")] = Path("results/model"),
+    drug: Annotated[
+        list[str] | None,
+        typer.Option("--drug", help="Drug to put into the model; may be repeated. Default: all."),
+    ] = None,
+) -> None:
+    """Write pages with the equations, values, sources and limits of a model's modules."""
+    from estradyn.report.model_pages import write_model_pages
+
+    pages = write_model_pages(out, name, drugs=drug or None)
+    typer.echo(f"Wrote {pages[0]} and {len(pages) - 1} pages on its modules.")
+
+
 def _console() -> Console:
     from rich.console import Console
 

@@ -48,6 +48,10 @@ class CompiledModel:
         Name of the integration method.
     layout
         Positions in the working memory; `layout.width` patients are solved side by side.
+    jacobian_entries
+        Rows and columns at which the Jacobian of the rates is not zero.
+    depends_on_time
+        Whether any rate depends on time itself.
     content_hash
         Hash of all that determines the machine code.
     from_cache
@@ -59,6 +63,8 @@ class CompiledModel:
     inflow_states: tuple[str, ...]
     method: str
     layout: Layout
+    jacobian_entries: tuple[tuple[int, int], ...]
+    depends_on_time: bool
     content_hash: str
     from_cache: bool
     _engine: Any = field(repr=False, compare=False)
@@ -73,7 +79,14 @@ class CompiledModel:
         return ctypes.CFUNCTYPE(None, *types)(address)
 
 
-_POINTER_COUNTS = {"prepare": 3, "rates": 4, "observe": 4, "linearize": 7, "solve": 2}
+_POINTER_COUNTS = {
+    "prepare": 3,
+    "rates": 4,
+    "observe": 4,
+    "linearize": 7,
+    "jacobian": 4,
+    "solve": 2,
+}
 
 
 def _ctype(kind: Any) -> Any:
@@ -119,16 +132,19 @@ def compile_model(
     if cached is None:
         program = build_program(model, outputs, inflow_states)
         kernel = write_kernel(program, METHODS[method], width)
-        machine_code, layout = _assemble(kernel.text), kernel.layout
-        _write_cache(digest, machine_code, layout)
+        description = _Description(kernel.layout, tuple(program.jacobian), program.depends_on_time)
+        machine_code = _assemble(kernel.text)
+        _write_cache(digest, machine_code, description)
     else:
-        machine_code, layout = cached
+        machine_code, description = cached
     return CompiledModel(
         model=model,
         outputs=tuple(outputs),
         inflow_states=tuple(inflow_states),
         method=method,
-        layout=layout,
+        layout=description.layout,
+        jacobian_entries=description.jacobian_entries,
+        depends_on_time=description.depends_on_time,
         content_hash=digest,
         from_cache=cached is not None,
         _engine=_load(machine_code),
@@ -150,6 +166,11 @@ def _host() -> tuple[str, str]:
     llvm.initialize_native_target()
     llvm.initialize_native_asmprinter()
     return llvm.get_host_cpu_name(), llvm.get_host_cpu_features().flatten()
+
+
+def processor_name() -> str:
+    """Return the name of this machine's processor, as LLVM calls it."""
+    return _host()[0]
 
 
 def _target_machine() -> Any:
@@ -240,7 +261,16 @@ def _cache_folder() -> Path | None:
     return Path(chosen or platformdirs.user_cache_dir("estradyn")) / "kernels"
 
 
-def _read_cache(digest: str) -> tuple[bytes, Layout] | None:
+@dataclass(frozen=True)
+class _Description:
+    """What has to be known about machine code to use it."""
+
+    layout: Layout
+    jacobian_entries: tuple[tuple[int, int], ...]
+    depends_on_time: bool
+
+
+def _read_cache(digest: str) -> tuple[bytes, _Description] | None:
     folder = _cache_folder()
     if folder is None:
         return None
@@ -250,24 +280,23 @@ def _read_cache(digest: str) -> tuple[bytes, Layout] | None:
         return None
     header, _, rest = content.partition(b"\n")
     try:
-        description = json.loads(header)
-        if hashlib.sha256(rest).hexdigest() != description["sha256"]:
+        found = json.loads(header)
+        if hashlib.sha256(rest).hexdigest() != found["sha256"]:
             return None
-        return rest, Layout(**description["layout"])
+        entries = tuple((int(row), int(column)) for row, column in found["jacobian_entries"])
+        layout = Layout(**found["layout"])
+        return rest, _Description(layout, entries, bool(found["depends_on_time"]))
     except (ValueError, KeyError, TypeError):
         return None
 
 
-def _write_cache(digest: str, machine_code: bytes, layout: Layout) -> None:
+def _write_cache(digest: str, machine_code: bytes, description: _Description) -> None:
     """Keep machine code for next time; a folder that cannot be written is no error."""
     folder = _cache_folder()
     if folder is None:
         return
-    description = {
-        "sha256": hashlib.sha256(machine_code).hexdigest(),
-        "layout": asdict(layout),
-    }
-    content = json.dumps(description).encode() + b"\n" + machine_code
+    header = {"sha256": hashlib.sha256(machine_code).hexdigest(), **asdict(description)}
+    content = json.dumps(header).encode() + b"\n" + machine_code
     try:
         folder.mkdir(parents=True, exist_ok=True)
         handle, temporary = tempfile.mkstemp(dir=folder)
