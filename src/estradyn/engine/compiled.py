@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cache
 from importlib import resources
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -67,19 +68,19 @@ class CompiledModel:
     depends_on_time: bool
     content_hash: str
     from_cache: bool
-    _engine: Any = field(repr=False, compare=False)
+    _library: Any = field(repr=False, compare=False)
 
     def function(self, name: str) -> Any:
         """Return one of the compiled functions for calling through ctypes."""
-        address = self._engine.get_function_address(name)
+        address = self._library[name]
         if name == "integrate":
             types = [_ctype(kind) for _, kind in INTEGRATE_ARGUMENTS]
         else:
-            types = [ctypes.c_void_p] * _POINTER_COUNTS[name]
+            types = [ctypes.c_void_p] * POINTER_COUNTS[name]
         return ctypes.CFUNCTYPE(None, *types)(address)
 
 
-_POINTER_COUNTS = {
+POINTER_COUNTS = {
     "prepare": 3,
     "rates": 4,
     "observe": 4,
@@ -87,6 +88,7 @@ _POINTER_COUNTS = {
     "jacobian": 4,
     "solve": 2,
 }
+FUNCTIONS = (*POINTER_COUNTS, "integrate")
 
 
 def _ctype(kind: Any) -> Any:
@@ -147,7 +149,7 @@ def compile_model(
         depends_on_time=description.depends_on_time,
         content_hash=digest,
         from_cache=cached is not None,
-        _engine=_load(machine_code),
+        _library=_load(machine_code),
     )
 
 
@@ -176,7 +178,9 @@ def processor_name() -> str:
 def _target_machine() -> Any:
     name, features = _host()
     target = llvm.Target.from_default_triple()
-    return target.create_target_machine(cpu=name, features=features, opt=2, jit=True)
+    return target.create_target_machine(
+        cpu=name, features=features, opt=2, jit=True, codemodel="small", reloc="pic"
+    )
 
 
 def _assemble(text: str) -> bytes:
@@ -194,10 +198,25 @@ def _assemble(text: str) -> bytes:
 
 
 def _load(machine_code: bytes) -> Any:
-    engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), _target_machine())
-    engine.add_object_file(llvm.ObjectFileRef.from_data(machine_code))
-    engine.finalize_object()
-    return engine
+    """Link an object file into the process; return its functions' addresses by name.
+
+    JITLink lays all of it out in one piece and checks every distance, which code with short
+    addresses needs.
+    """
+    builder = llvm.JITLibraryBuilder().add_object_img(machine_code).add_current_process()
+    for name in FUNCTIONS:
+        builder.export_symbol(name)
+    return builder.link(_linker(), f"kernel {next(_KERNEL_NUMBERS)}")
+
+
+@cache
+def _linker() -> Any:
+    """The process's linker: a library lives in it until nobody refers to it."""
+    _host()
+    return llvm.create_lljit_compiler(use_jit_link=True)
+
+
+_KERNEL_NUMBERS = count()
 
 
 @cache

@@ -130,6 +130,7 @@ class ModelCode:
     def _write_rates(self) -> ir.Function:
         function, builder = self.function("rates", "time", "state", "constants", "rate")
         line = self._moving(builder, *function.args[:3])
+        line.write_side_by_side(self.program.rates)
         for position, node in enumerate(self.program.rates):
             self.store(builder, line.write([node])[0], function.args[3], position)
         builder.ret_void()
@@ -200,6 +201,7 @@ class ModelCode:
         time, state, constants, shift, rate, time_derivative, factor = function.args
         program, flags = self.program, self.mathematics.FLAGS
         line = self._moving(builder, time, state, constants)
+        line.write_side_by_side([*program.rates, *program.jacobian.values()])
         for position, node in enumerate(program.rates):
             self.store(builder, line.write([node])[0], rate, position)
         if program.depends_on_time:
