@@ -97,9 +97,7 @@ class _Mice:
 
     def pelleted(self, mg: float, *, ovariectomized: bool = True) -> Mice:
         """A typical mouse with a new estradiol pellet."""
-        host = Host(
-            estradiol_pellet_mg=mg, pellet_age_day=0.0, ovariectomized=ovariectomized
-        )
+        host = Host(estradiol_pellet_mg=mg, pellet_age_day=0.0, ovariectomized=ovariectomized)
         return self.colony.typical(host)
 
     def follow(
@@ -219,9 +217,7 @@ def _dose_response(mice: _Mice, asked: _Asked) -> dict[str, Answer]:
     return {"concentration of 95 % of maximal growth": (level, "pg/mL")}
 
 
-def _levels(
-    treatment: Treatment, hours: float
-) -> Callable[[_Mice, _Asked], dict[str, Answer]]:
+def _levels(treatment: Treatment, hours: float) -> Callable[[_Mice, _Asked], dict[str, Answer]]:
     def scenario(mice: _Mice, asked: _Asked) -> dict[str, Answer]:
         days = np.linspace(0.0, hours / 24.0, 4 * int(hours) + 1)
         courses = mice.colony.follow(mice.without_estradiol, [treatment], days)

@@ -360,9 +360,7 @@ def _measured(
     return table
 
 
-def _with_doses(
-    table: pd.DataFrame, arms: Sequence[SimulatedArm], days: Array
-) -> pd.DataFrame:
+def _with_doses(table: pd.DataFrame, arms: Sequence[SimulatedArm], days: Array) -> pd.DataFrame:
     """Add drug and dose of each visit's day."""
     drug = {arm.name: " + ".join(one.drug for one in arm.treatments) for arm in arms}
     dose: dict[tuple[str, float], float] = {}
