@@ -86,7 +86,7 @@ POINTER_COUNTS = {
     "observe": 4,
     "linearize": 7,
     "jacobian": 4,
-    "solve": 2,
+    "solve": 3,
 }
 FUNCTIONS = (*POINTER_COUNTS, "integrate")
 
