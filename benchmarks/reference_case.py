@@ -1,8 +1,8 @@
-"""The case on which speed is compared: bone and calcium with an oral drug, a dose a day for a year.
+"""The case on which speed is compared: bone and calcium with an oral drug, a dose every day.
 
-The model is the shipped bone module (Peterson and Riggs, doi 10.1016/j.bone.2009.08.053) with a drug
-that stands in for estrogen at bone, 32 states in all. Ten parameters vary between patients; outputs
-are taken five times a day. All solvers get the same SBML.
+The model is the shipped bone module (Peterson and Riggs, doi 10.1016/j.bone.2009.08.053) with a
+drug that stands in for estrogen at bone, 34 states in all. Ten parameters vary between patients;
+outputs are taken five times a day. All solvers get the same SBML.
 """
 
 from __future__ import annotations
@@ -20,6 +20,11 @@ from numpy.typing import NDArray
 from estradyn.engine import DoseSchedule
 from estradyn.model import OdeModel, export_sbml, load_model, models_directory
 
+INTERFACE = (
+    *("estrogen_ratio", "osteolysis", "tumor_pthrp", "plasma_calcium", "parathyroid_hormone"),
+    *("glomerular_filtration", "lumbar_spine_bmd", "total_hip_bmd", "ctx", "p1np"),
+    "bone_alkaline_phosphatase",
+)
 TEXT = """
 import "oral_one_compartment.ant"
 import "bone.ant"
@@ -31,13 +36,13 @@ model bone_with_oral_drug()
   unit extent = 1e-3 mole;
   unit volume = litre;
   oral: oral_one_compartment(concentration);
-  bone: bone_calcium(estrogen_ratio, osteolysis, tumor_pthrp, plasma_calcium, parathyroid_hormone, glomerular_filtration, lumbar_spine_bmd, total_hip_bmd, ctx, p1np, bone_alkaline_phosphatase);
+  bone: bone_calcium(INTERFACE);
   untreated = 0.15;    untreated has ratio;
   gain = 0.6;          gain has ratio;
   half_effect = 0.5;   half_effect has milligram_per_litre;
   estrogen_ratio := untreated + gain * concentration / (half_effect + concentration);
 end
-"""
+""".replace("INTERFACE", ", ".join(INTERFACE))
 DOSE_STATE = "oral_gut"
 DOSE = 60.0
 OUTPUT_HOURS = (4.8, 9.6, 14.4, 19.2, 24.0)

@@ -86,7 +86,7 @@ POINTER_COUNTS = {
     "observe": 4,
     "linearize": 7,
     "jacobian": 4,
-    "solve": 2,
+    "solve": 3,
 }
 FUNCTIONS = (*POINTER_COUNTS, "integrate")
 
@@ -135,7 +135,7 @@ def compile_model(
         program = build_program(model, outputs, inflow_states)
         kernel = write_kernel(program, METHODS[method], width)
         description = _Description(kernel.layout, tuple(program.jacobian), program.depends_on_time)
-        machine_code = _assemble(kernel.text)
+        machine_code = assemble(kernel.text)
         _write_cache(digest, machine_code, description)
     else:
         machine_code, description = cached
@@ -149,7 +149,7 @@ def compile_model(
         depends_on_time=description.depends_on_time,
         content_hash=digest,
         from_cache=cached is not None,
-        _library=_load(machine_code),
+        _library=link(machine_code, FUNCTIONS),
     )
 
 
@@ -183,7 +183,7 @@ def _target_machine() -> Any:
     )
 
 
-def _assemble(text: str) -> bytes:
+def assemble(text: str) -> bytes:
     """Optimise LLVM assembly and turn it into an object file."""
     machine = _target_machine()
     module = llvm.parse_assembly(text)
@@ -197,14 +197,14 @@ def _assemble(text: str) -> bytes:
     return bytes(machine.emit_object(module))
 
 
-def _load(machine_code: bytes) -> Any:
+def link(machine_code: bytes, functions: Sequence[str]) -> Any:
     """Link an object file into the process; return its functions' addresses by name.
 
     JITLink lays all of it out in one piece and checks every distance, which code with short
     addresses needs.
     """
     builder = llvm.JITLibraryBuilder().add_object_img(machine_code).add_current_process()
-    for name in FUNCTIONS:
+    for name in functions:
         builder.export_symbol(name)
     return builder.link(_linker(), f"kernel {next(_KERNEL_NUMBERS)}")
 

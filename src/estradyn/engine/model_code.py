@@ -254,12 +254,15 @@ class ModelCode:
         builder.ret_void()
 
     def _write_solve(self) -> ir.Function:
-        """Solve with the factors, in place."""
-        function, builder = self.function("solve", "factor", "unknown")
-        factor, unknown = function.args
+        """Solve with the factors; the right-hand side is the sum of rate and unknown."""
+        function, builder = self.function("solve", "factor", "rate", "unknown")
+        factor, rate, unknown = function.args
         flags = self.mathematics.FLAGS
         steps = self.program.elimination.steps
-        x = [self.load(builder, unknown, position) for position in range(self.states)]
+        x = [
+            builder.fadd(self.load(builder, rate, position), self.load(builder, unknown, position))
+            for position in range(self.states)
+        ]
 
         def factor_of(row: int, column: int) -> ir.Value:
             return self.load(builder, factor, self.factor_position[row, column])
