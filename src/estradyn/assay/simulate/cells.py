@@ -5,21 +5,23 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from estradyn.assay.simulate.cell_lines import find_cell_line
 from estradyn.assay.simulate.compounds import CONTEXT, find_compound
+from estradyn.assay.wells import GROWTH_AREA_CM2
 from estradyn.engine import CompiledModel, DoseSchedule, compile_model, solve
 from estradyn.errors import SimulationError
-from estradyn.model import PatientModel, load_patient_model, unit_ratio
+from estradyn.model import PatientModel, load_parameters, load_patient_model, unit_ratio
 
 Array = NDArray[np.float64]
 
 OUTPUTS = (
     *("live_cells", "dead_cells", "cycling_fraction", "metabolic_activity", "dna_synthesis"),
-    *("breast_estrogen_drive", "unliganded_activity"),
+    *("breast_estrogen_drive", "unliganded_activity", "receptor_content"),
 )
 """Variables of the model that can be asked for."""
 
@@ -129,6 +131,17 @@ def simulate_cells(
         place = int(np.flatnonzero(~solution.succeeded)[0])
         raise SimulationError(f"the well with {dict(treatments[place]) or 'vehicle'} is not solved")
     return {name: solution.values[:, :, i] for i, name in enumerate(OUTPUTS)}
+
+
+def capacity_of(area_cm2: float) -> float:
+    """Thousands of cells at which growth ends on an area."""
+    return tabled_culture()["tumor_capacity"] * area_cm2 / GROWTH_AREA_CM2[96]
+
+
+@lru_cache(maxsize=1)
+def tabled_culture() -> Mapping[str, float]:
+    """Values of the model's parameters in a well of 96, without any compound."""
+    return MappingProxyType(load_parameters(CONTEXT, drugs=()).model_values())
 
 
 @lru_cache(maxsize=16)

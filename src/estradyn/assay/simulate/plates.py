@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 
 import numpy as np
 import pandas as pd
@@ -12,11 +11,15 @@ from numpy.typing import NDArray
 
 from estradyn.assay.plan.design import AssayDesign
 from estradyn.assay.plan.maps import plate_maps
-from estradyn.assay.simulate.cells import Medium, Treatment, simulate_cells
-from estradyn.assay.simulate.compounds import CONTEXT
+from estradyn.assay.simulate.cells import (
+    Medium,
+    Treatment,
+    capacity_of,
+    simulate_cells,
+    tabled_culture,
+)
 from estradyn.assay.simulate.scatter import Scatter, scatter_of
 from estradyn.assay.wells import GROWTH_AREA_CM2, PLATE_SHAPES
-from estradyn.model import load_parameters
 
 Array = NDArray[np.float64]
 
@@ -244,21 +247,16 @@ def _doses(wells: pd.DataFrame) -> list[tuple[float, float]]:
 
 def _culture_values(design: AssayDesign) -> dict[str, float]:
     """Values that follow from plate and seeding."""
-    tabled = _tabled_culture()
-    area = GROWTH_AREA_CM2[design.plate] / GROWTH_AREA_CM2[96]
-    seeded = tabled["tumor_seeded_cells"] * area
+    tabled = tabled_culture()
+    area = GROWTH_AREA_CM2[design.plate]
+    seeded = tabled["tumor_seeded_cells"] * area / GROWTH_AREA_CM2[96]
     if design.cells_per_well is not None:
         seeded = design.cells_per_well / 1000.0
     return {
         "tumor_birth_rate": tabled["tumor_birth_rate"],
-        "tumor_capacity": tabled["tumor_capacity"] * area,
+        "tumor_capacity": capacity_of(area),
         "tumor_seeded_cells": seeded,
     }
-
-
-@lru_cache(maxsize=1)
-def _tabled_culture() -> dict[str, float]:
-    return load_parameters(CONTEXT, drugs=()).model_values()
 
 
 def _lognormal(generator: np.random.Generator, cv: float, count: int) -> Array:
