@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from llvmlite import ir
 
 from estradyn.engine.event_code import EventCode
@@ -528,7 +530,7 @@ class IntegrateCode(LaneCode):
     ) -> None:
         """Set the next step of each lane from the error of this one."""
         builder, constant = self.builder, self.mathematics.constant
-        logarithm = self.mathematics.log(builder, error)
+        (logarithm,) = self.mathematics.logs(builder, [error], [-math.inf])
         power = builder.fmul(logarithm, constant(-1.0 / self.method.order))
         factor = builder.fmul(self.mathematics.exp(builder, power), constant(SAFETY))
         most = self.lane_vector("largest_growth")

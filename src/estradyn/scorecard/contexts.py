@@ -11,6 +11,7 @@ from estradyn.scorecard.targets import targets_of
 
 CONTEXTS: Mapping[str, str] = {
     "clinical": "estradyn.scorecard.clinical",
+    "mouse": "estradyn.scorecard.mouse",
 }
 """Name of a context to the module whose `predict` is its predictor.
 

@@ -97,8 +97,12 @@ class VirtualTrials:
                 progress=self._progress,
                 simulation=simulation,
             )
+            assert result.trajectories_path is not None
+            assert result.assessments_path is not None
             trajectories = pd.read_parquet(result.trajectories_path)
-        return TrialArm(result, trajectories, {output.endpoint: output for output in model.outputs})
+            assessments = pd.read_parquet(result.assessments_path)
+        outputs = {output.endpoint: output for output in model.outputs}
+        return TrialArm(result, trajectories, assessments, outputs)
 
 
 def arms_of(scenario: str, arms: dict[str, TrialArm], run: Callable[[str], TrialArm]) -> TrialArm:
@@ -138,12 +142,15 @@ class TrialArm:
         Its tables.
     trajectories
         Model outputs by patient and day.
+    assessments
+        Scans by patient.
     outputs
         Description of the model outputs, by name of endpoint.
     """
 
     result: TrialResult
     trajectories: pd.DataFrame
+    assessments: pd.DataFrame
     outputs: Mapping[str, Output]
 
     @cached_property
@@ -273,7 +280,7 @@ def _progression_free(arm: TrialArm, chosen: Flags) -> tuple[Estimate, str]:
 
 
 def _duration_of_response(arm: TrialArm) -> tuple[Estimate, str]:
-    scans = arm.result.assessments
+    scans = arm.assessments
     first = scans[scans["on_study"] & scans["response"].isin(("CR", "PR"))]
     began = first.groupby("patient_id", observed=True)["actual_day"].min()
     responders = arm.patients[arm.responded]

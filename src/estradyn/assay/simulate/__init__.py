@@ -1,0 +1,17 @@
+"""Simulating an assay: cells in wells by the mechanistic core, plates with their noise."""
+
+from estradyn.assay.simulate.cells import Medium, simulate_cells
+from estradyn.assay.simulate.folder import write_simulation
+from estradyn.assay.simulate.plates import TrueSeries, simulate_plates, true_series
+from estradyn.assay.simulate.power import ZonePower, zone_power
+
+__all__ = [
+    "Medium",
+    "TrueSeries",
+    "ZonePower",
+    "simulate_cells",
+    "simulate_plates",
+    "true_series",
+    "write_simulation",
+    "zone_power",
+]
