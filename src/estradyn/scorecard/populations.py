@@ -9,6 +9,7 @@ from pathlib import Path
 
 from estradyn.model import PatientModel, load_patient_model
 from estradyn.model.parameter_table import ParameterTable
+from estradyn.model.patient_model import with_values
 from estradyn.model.table_file import TableRow, read_table
 
 SCENARIOS = Path(__file__).parent / "scenarios"
@@ -30,12 +31,12 @@ def patient_model_of(scenario: str, drugs: tuple[str, ...]) -> PatientModel:
         If the table names a parameter that the model does not have.
     """
     model = load_patient_model(drugs=drugs)
-    changes = {line.text("parameter"): line for line in _lines() if _scenario(line) == scenario}
-    return replace(model, parameters=_with_values(model.parameters, changes))
-
-
-def _scenario(line: TableRow) -> str:
-    return line.text("scenario")
+    changes = {
+        line.text("parameter"): line for line in _lines() if line.text("scenario") == scenario
+    }
+    table = _changed(model.parameters, changes)
+    # What does not vary between patients stands in the equations themselves.
+    return replace(model, model=with_values(model.model, table.model_values()), parameters=table)
 
 
 @lru_cache(maxsize=1)
@@ -44,7 +45,7 @@ def _lines() -> tuple[TableRow, ...]:
     return tuple(read_table(SCENARIOS / "populations.tsv", columns))
 
 
-def _with_values(table: ParameterTable, changes: Mapping[str, TableRow]) -> ParameterTable:
+def _changed(table: ParameterTable, changes: Mapping[str, TableRow]) -> ParameterTable:
     for name, line in changes.items():
         if name not in table.by_name:
             raise line.error(f"the tables have no parameter '{name}'")

@@ -33,7 +33,7 @@ from estradyn.trial import statistics
 Array = NDArray[np.float64]
 
 SCENARIO = "women"
-PATIENTS = 100
+PATIENTS = 50
 SEED = 20240611
 
 HOURS_PER_DAY = 24.0
