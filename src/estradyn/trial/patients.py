@@ -19,12 +19,13 @@ from estradyn.engine import (
 )
 from estradyn.errors import ModelError
 from estradyn.model import Output, PatientModel, load_patient_model
+from estradyn.model.co_medication import with_co_medication
 from estradyn.population import Population, stream_population
 from estradyn.trial.drugs import Drugs
 from estradyn.trial.outputs import needed_outputs
 from estradyn.trial.schedule import HOURS_PER_DAY, dose_schedule
 from estradyn.trial.simulation import Array, SimulatedPatients
-from estradyn.trial.study import Study, given_drugs
+from estradyn.trial.study import Study, co_medication_of, given_drugs
 
 GROUP_SIZE = 250
 """Most patients solved at a time; what bounds the memory of a run."""
@@ -142,9 +143,16 @@ class PatientSimulation:
         doses: DoseSchedule = dose_schedule(
             self._study, arm, arm_index, group.patient_ids, self._model.drugs
         )
+        parameters = with_co_medication(
+            group.parameters,
+            len(group),
+            co_medication_of(self._study, arm),
+            self._model.co_medication,
+            self._model.model,
+        )
         solution = solve(
             self._compiled,
-            group.parameters,
+            parameters,
             days * HOURS_PER_DAY,
             doses,
             initial_states=group.initial_states,
