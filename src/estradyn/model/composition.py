@@ -19,6 +19,7 @@ from pathlib import Path
 
 from estradyn.errors import ModelError
 from estradyn.model.drug_record import DrugRecord, read_drug_record
+from estradyn.model.text_file import read_text
 
 DRUGS_FOLDER = "drugs"
 
@@ -127,10 +128,7 @@ def drug_records(folder: Path) -> dict[str, DrugRecord]:
 
 
 def _read_lines(path: Path) -> tuple[Line, ...]:
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ModelError(f"cannot be read as UTF-8 text ({error})", source=path) from error
+    text = read_text(path, ModelError)
     return tuple(Line(line, path, number) for number, line in enumerate(text.splitlines(), 1))
 
 

@@ -13,6 +13,7 @@ from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from estradyn.errors import InputError, ModelError, UnitError
 from estradyn.model.ode_model import OdeModel
+from estradyn.model.text_file import read_text
 from estradyn.model.units import unit_ratio
 
 _FENCE = "---"
@@ -66,10 +67,7 @@ def read_drug_record(path: Path) -> DrugRecord:
         Naming file and line, if the front matter is missing, is not plain YAML, or lacks the
         fields that tie the drug to the model.
     """
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"cannot be read as UTF-8 text ({error})", source=path) from error
+    text = read_text(path, InputError)
     parts = text.split(_FENCE + "\n", 2)
     if len(parts) != 3 or parts[0].strip():
         raise InputError("must begin with YAML front matter between two lines '---'", source=path)
