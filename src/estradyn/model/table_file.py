@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from estradyn.errors import ParameterError
+from estradyn.model.text_file import read_text
 
 
 @dataclass(frozen=True)
@@ -107,10 +108,7 @@ def read_table(path: Path, columns: Sequence[str], *, others: bool = False) -> l
         If the file cannot be read, lacks a column or has another, or a row has another number of
         cells than the header.
     """
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise ParameterError(f"cannot be read as UTF-8 text ({error})", source=path) from error
+    lines = read_text(path, ParameterError).splitlines()
     if not lines:
         raise ParameterError(f"is empty; its first line must be: {' '.join(columns)}", source=path)
     header = [name.strip() for name in lines[0].split("\t")]
