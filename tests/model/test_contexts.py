@@ -63,6 +63,19 @@ end
 }
 RECORD = """---
 title: {title}
+class: receptor antagonist
+brand_names: [Madeupol]
+approved_use: None, it is made up.
+audience: research
+source: Made up
+url: https://example.org/drug
+licence: CC-BY-4.0
+language: en
+last_reviewed: 2026-01-31
+review_frequency: 12 months
+status: current
+version: 1
+tags: [made up]
 part: {part}
 acts_on: [binding]
 dose_state: {state}

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from estradyn import __version__
-from estradyn.cli import assay, calibrate, model, simulate, trial, xenograft
+from estradyn.cli import assay, calibrate, evidence, model, simulate, trial, xenograft
 from estradyn.cli.failures import PlainFailures
 
 application = typer.Typer(
@@ -23,6 +23,7 @@ application = typer.Typer(
 )
 application.add_typer(trial.commands, name="trial")
 application.add_typer(model.commands, name="model")
+application.add_typer(evidence.commands, name="evidence")
 application.add_typer(assay.commands, name="assay")
 application.add_typer(xenograft.commands, name="xenograft")
 application.command("simulate")(simulate.simulate)

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cache
 from importlib import resources
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -67,26 +68,27 @@ class CompiledModel:
     depends_on_time: bool
     content_hash: str
     from_cache: bool
-    _engine: Any = field(repr=False, compare=False)
+    _library: Any = field(repr=False, compare=False)
 
     def function(self, name: str) -> Any:
         """Return one of the compiled functions for calling through ctypes."""
-        address = self._engine.get_function_address(name)
+        address = self._library[name]
         if name == "integrate":
             types = [_ctype(kind) for _, kind in INTEGRATE_ARGUMENTS]
         else:
-            types = [ctypes.c_void_p] * _POINTER_COUNTS[name]
+            types = [ctypes.c_void_p] * POINTER_COUNTS[name]
         return ctypes.CFUNCTYPE(None, *types)(address)
 
 
-_POINTER_COUNTS = {
+POINTER_COUNTS = {
     "prepare": 3,
     "rates": 4,
     "observe": 4,
     "linearize": 7,
     "jacobian": 4,
-    "solve": 2,
+    "solve": 3,
 }
+FUNCTIONS = (*POINTER_COUNTS, "integrate")
 
 
 def _ctype(kind: Any) -> Any:
@@ -133,7 +135,7 @@ def compile_model(
         program = build_program(model, outputs, inflow_states)
         kernel = write_kernel(program, METHODS[method], width)
         description = _Description(kernel.layout, tuple(program.jacobian), program.depends_on_time)
-        machine_code = _assemble(kernel.text)
+        machine_code = assemble(kernel.text)
         _write_cache(digest, machine_code, description)
     else:
         machine_code, description = cached
@@ -147,7 +149,7 @@ def compile_model(
         depends_on_time=description.depends_on_time,
         content_hash=digest,
         from_cache=cached is not None,
-        _engine=_load(machine_code),
+        _library=link(machine_code, FUNCTIONS),
     )
 
 
@@ -176,10 +178,12 @@ def processor_name() -> str:
 def _target_machine() -> Any:
     name, features = _host()
     target = llvm.Target.from_default_triple()
-    return target.create_target_machine(cpu=name, features=features, opt=2, jit=True)
+    return target.create_target_machine(
+        cpu=name, features=features, opt=2, jit=True, codemodel="small", reloc="pic"
+    )
 
 
-def _assemble(text: str) -> bytes:
+def assemble(text: str) -> bytes:
     """Optimise LLVM assembly and turn it into an object file."""
     machine = _target_machine()
     module = llvm.parse_assembly(text)
@@ -193,11 +197,26 @@ def _assemble(text: str) -> bytes:
     return bytes(machine.emit_object(module))
 
 
-def _load(machine_code: bytes) -> Any:
-    engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), _target_machine())
-    engine.add_object_file(llvm.ObjectFileRef.from_data(machine_code))
-    engine.finalize_object()
-    return engine
+def link(machine_code: bytes, functions: Sequence[str]) -> Any:
+    """Link an object file into the process; return its functions' addresses by name.
+
+    JITLink lays all of it out in one piece and checks every distance, which code with short
+    addresses needs.
+    """
+    builder = llvm.JITLibraryBuilder().add_object_img(machine_code).add_current_process()
+    for name in functions:
+        builder.export_symbol(name)
+    return builder.link(_linker(), f"kernel {next(_KERNEL_NUMBERS)}")
+
+
+@cache
+def _linker() -> Any:
+    """The process's linker: a library lives in it until nobody refers to it."""
+    _host()
+    return llvm.create_lljit_compiler(use_jit_link=True)
+
+
+_KERNEL_NUMBERS = count()
 
 
 @cache

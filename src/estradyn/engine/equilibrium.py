@@ -153,6 +153,7 @@ class _Lanes:
         self.factor = self.vectors(layout.factors)
         self.entries = self.vectors(len(compiled.jacobian_entries))
         self.nothing = self.vectors(layout.states)
+        self.change = self.vectors(layout.states)
 
     def vectors(self, entries: int) -> Array:
         """Return zeros of shape (blocks, entries, lanes)."""
@@ -164,14 +165,17 @@ class _Lanes:
         return np.ascontiguousarray(rows[: self.count])
 
     def step(self, blocks: NDArray[np.int64]) -> None:
-        """Leave in `rate` the solution d of (shift I - J) d = f for some blocks."""
+        """Leave in `change` the solution d of (shift I - J) d = f for some blocks."""
         linearize, solve = self.compiled.function("linearize"), self.compiled.function("solve")
         used = (self.nothing, self.state, self.constants, self.shift, self.rate)
-        arrays = [(array.ctypes.data, array.strides[0]) for array in (*used, used[0], self.factor)]
+        arrays = [
+            (array.ctypes.data, array.strides[0])
+            for array in (*used, used[0], self.factor, self.change)
+        ]
         for block in blocks.tolist():
             places = [base + block * stride for base, stride in arrays]
-            linearize(*places)
-            solve(places[6], places[4])
+            linearize(*places[:7])
+            solve(places[6], places[4], places[7])
 
     def jacobian(self) -> Array:
         """Return the entries of the Jacobian at the current state, shape (patients, entries)."""
@@ -201,9 +205,10 @@ def _settle(
         if not blocks.size:
             break
         lanes.shift[blocks, 0] = 1.0 / step[blocks]
+        lanes.change[blocks] = 0.0
         lanes.step(blocks)
         state, active = lanes.state[blocks], searching[blocks]
-        change = np.where(moving, lanes.rate[blocks], 0.0)
+        change = np.where(moving, lanes.change[blocks], 0.0)
         after = state + change
         size = np.maximum(np.maximum(np.abs(state), np.abs(after)), smallest_size)
         share = (np.abs(change) / np.maximum(size, first[blocks] * TOLERANCE)).max(axis=1)

@@ -66,6 +66,13 @@ UNITS: Mapping[str, tuple[str, float]] = {
     "mm": ("mm", 1.0),
     "cm2": ("cm2", 1.0),
     "sites/cell": ("sites/cell", 1.0),
+    "% of mean": ("percent", 1.0),
+    "none": ("percent", 1.0),
+    "no increase vs placebo": ("percent", 1.0),
+    "no consistent change": ("percent", 1.0),
+    "pg/mL": ("pg/mL", 1.0),
+    "power": ("ratio", 1.0),
+    "r": ("r", 1.0),
 }
 """Units as printed: the unit they are reported in here and the factor to it."""
 

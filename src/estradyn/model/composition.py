@@ -204,7 +204,7 @@ def drug_records(folder: Path, context: str = PATIENT) -> dict[str, DrugRecord]:
         if record is not None:
             records[record.name] = record
     for path in own.glob("*.md"):
-        record = read_drug_record(path)
+        record = read_drug_record(path, medicine=context == PATIENT)
         if record.name in records:
             raise ModelError(
                 f"{records[record.name].path} is a record of '{record.name}' for this context too",

@@ -10,6 +10,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from estradyn.errors import ModelError, ParameterError, UnitError
+from estradyn.model.co_medication import CoMedicationEffect, read_co_medication
 from estradyn.model.composition import Composition, compose, drug_records, optional_modules
 from estradyn.model.context import PATIENT, context_of
 from estradyn.model.drug_record import DrugRecord, check_drug
@@ -91,6 +92,8 @@ class PatientModel:
         Records of the drugs that the model holds, by name.
     digest
         SHA-256 over the names and contents of all files in the models folder.
+    co_medication
+        What other medication does to the drugs that the model holds.
     """
 
     model: OdeModel
@@ -100,6 +103,7 @@ class PatientModel:
     outputs: tuple[Output, ...]
     drugs: Mapping[str, DrugRecord]
     digest: str
+    co_medication: tuple[CoMedicationEffect, ...] = ()
 
 
 def load_parameters(
@@ -186,6 +190,9 @@ def load_patient_model(
         outputs=_read_outputs(output_tables, model, composition.absent_variables),
         drugs=MappingProxyType(dict(records)),
         digest=_digest(context.folder),
+        co_medication=_read_co_medication(
+            folder / "co_medication.tsv", model, composition.absent_instances
+        ),
     )
 
 
@@ -301,6 +308,20 @@ def _read_baseline(path: Path, model: OdeModel) -> tuple[BaselineOverride, ...]:
             raise cells.error(f"'{name}' is not a parameter of the model")
         overrides.append(BaselineOverride(name, cells.number("value"), cells.text("reason")))
     return tuple(overrides)
+
+
+def _read_co_medication(
+    path: Path, model: OdeModel, absent: frozenset[str]
+) -> tuple[CoMedicationEffect, ...]:
+    """Read the effects on parameters of the model; those on drugs left out do not apply."""
+    effects = []
+    for effect in read_co_medication(path):
+        name = effect.parameter
+        if name in model.parameter_names:
+            effects.append(effect)
+        elif not any(name.startswith(instance + "_") for instance in absent):
+            raise ParameterError(f"'{name}' is not a parameter of the model", source=path)
+    return tuple(effects)
 
 
 def _read_plausibility(path: Path, model: OdeModel) -> tuple[PlausibilityRule, ...]:

@@ -7,9 +7,9 @@ by another. A worker loads the model and its machine code once.
 
 from __future__ import annotations
 
+import asyncio
 import json
 import threading
-from asyncio import CancelledError
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import lru_cache
@@ -61,6 +61,8 @@ def cluster_runner(address: str, study: Study, identity: dict[str, Any]) -> Iter
             "a scheduler needs Dask, which is not installed: pip install 'estradyn[cluster]'"
         ) from None
     try:
+        # A client that cannot connect complains when it is thrown away; this does not.
+        asyncio.run(_knock(address))
         client = Client(address, timeout=CONNECT_SECONDS, set_as_default=False)
     except (OSError, ValueError, TypeError, ImportError) as error:
         raise ClusterError(
@@ -78,6 +80,18 @@ def cluster_runner(address: str, study: Study, identity: dict[str, Any]) -> Iter
         client.close(timeout=CONNECT_SECONDS)
 
 
+async def _knock(address: str) -> None:
+    """Raise an error unless a process of Dask answers."""
+    from distributed.comm import connect
+    from distributed.security import Security
+
+    arguments = Security().get_connection_args("client")
+    connecting = connect(address, timeout=CONNECT_SECONDS, **arguments)
+    # Waited for here as well: something else that listens and says nothing is not given up.
+    connection = await asyncio.wait_for(connecting, 1.5 * CONNECT_SECONDS)
+    await connection.close()
+
+
 def _simulate_on(
     client: Any, identity: str, chunks: Iterable[Chunk]
 ) -> Iterator[tuple[ChunkPlace, bytes]]:
@@ -86,7 +100,7 @@ def _simulate_on(
 
     waiting = iter(chunks)
     places: dict[str, ChunkPlace] = {}
-    completed = as_completed()
+    completed = as_completed(loop=client.loop)
 
     def send_next() -> bool:
         chunk = next(waiting, None)
@@ -115,7 +129,7 @@ def _simulate_on(
             f"a worker of the cluster cannot load what it needs ({_first_line(error)}), allowed "
             "workers with the same packages as here"
         ) from None
-    except (OSError, CancelledError) as error:
+    except (OSError, asyncio.CancelledError) as error:
         raise ClusterError(f"the cluster was lost ({_first_line(error)})") from None
 
 
