@@ -206,3 +206,13 @@ def test_a_plan_of_an_unknown_compound_is_made_without_power(tmp_path: Path) -> 
     assert outcome.exit_code == 0, outcome.output
     assert "Power is not known: no well can hold 'compound 7'" in outcome.output
     assert not (tmp_path / "out" / "power.csv").exists()
+
+
+def test_example_of_the_documentation_runs(capsys: pytest.CaptureFixture[str]) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "assay.md").read_text(encoding="utf-8")
+    blocks = [block.split("```")[0] for block in page.split("```python\n")[1:]]
+    example = next(block for block in blocks if "simulate_plates" in block)
+    exec(compile(example, "docs/assay.md", "exec"), {"__name__": "example"})
+    printed = capsys.readouterr().out
+    assert "peak 124 % at 1.6e-08 M" in printed
+    assert "simulated runs" in printed
