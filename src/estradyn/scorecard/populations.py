@@ -7,7 +7,7 @@ from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 
-from estradyn.model import PatientModel, load_patient_model
+from estradyn.model import PatientModel
 from estradyn.model.parameter_table import ParameterTable
 from estradyn.model.patient_model import with_values
 from estradyn.model.table_file import TableRow, read_table
@@ -15,22 +15,21 @@ from estradyn.model.table_file import TableRow, read_table
 SCENARIOS = Path(__file__).parent / "scenarios"
 
 
-def patient_model_of(scenario: str, drugs: tuple[str, ...]) -> PatientModel:
-    """Load the model of a patient with the values that `populations.tsv` gives the scenario.
+def as_treated_in(scenario: str, model: PatientModel) -> PatientModel:
+    """Return the model of a patient with the values that `populations.tsv` gives a scenario.
 
     Parameters
     ----------
     scenario
         Name of the scenario.
-    drugs
-        Drugs the model is to hold.
+    model
+        Model with the values of the tables.
 
     Raises
     ------
     ParameterError
         If the table names a parameter that the model does not have.
     """
-    model = load_patient_model(drugs=drugs)
     changes = {
         line.text("parameter"): line for line in _lines() if line.text("scenario") == scenario
     }

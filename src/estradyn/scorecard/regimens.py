@@ -1,11 +1,11 @@
 """Predictions of levels in plasma: one drug given to women, once or every day.
 
-A scenario is `women: <drug> <dose> mg once` or `women: <drug> <dose> mg/day for <n> day`. An
-endpoint is `<statistic> of <variable>`, where the variable is any of the model's and the statistic
-one of those in `STATISTICS`, or `ratio of <variable> to <variable>` (of averages; `molar ratio` of
-amounts of substance). Each is taken in every woman, and the prediction is the median over them.
-Variables are read finely for a day after the last dose and more and more coarsely until they have
-washed out.
+A scenario is `women: <drug> <dose> mg` followed by ` once`, `/day for <n> day` or
+` every <n> day for <n> day`. An endpoint is `<statistic> of <variable>`, where the variable is any
+of the model's and the statistic one of those in `STATISTICS`, `level` (at a time after the last
+dose), or `ratio of <variable> to <variable>` (of averages; `molar ratio` of amounts of substance).
+Each is taken in every woman, and the prediction is the median over them. Variables are read finely
+for a day after the last dose and more and more coarsely for ninety days.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from numpy.typing import NDArray
 from estradyn.engine import DoseSchedule, compile_model, solve
 from estradyn.errors import InputError, UnitError
 from estradyn.evidence.times import parse_time
-from estradyn.model import PatientModel
+from estradyn.model import PatientModel, load_patient_model, modules_giving
 from estradyn.model.table_file import read_table
 from estradyn.model.units import unit_ratio
 from estradyn.population import Population, stream_population
-from estradyn.scorecard.populations import SCENARIOS, patient_model_of
+from estradyn.scorecard.populations import SCENARIOS, as_treated_in
 from estradyn.scorecard.prediction import Prediction, Progress
 from estradyn.scorecard.targets import Target
 from estradyn.trial import statistics
@@ -40,7 +40,7 @@ HOURS_PER_DAY = 24.0
 
 _REGIMEN = re.compile(
     rf"{SCENARIO}: (?P<drug>[a-z]+) (?P<dose>\d+(?:\.\d+)?) "
-    r"(?:mg once|mg/day for (?P<days>\d+) day)"
+    r"mg(?: once|(?:/day| every (?P<every>\d+) day) for (?P<days>\d+) day)"
 )
 _RATIO = re.compile(r"(?P<molar>molar )?ratio of (?P<first>\w+) to (?P<second>\w+)")
 
@@ -50,7 +50,7 @@ AFTER_LAST_DOSE = np.unique(
             np.arange(0.0, 24.01, 0.1),
             np.arange(24.0, 96.01, 2.0),
             np.arange(96.0, 480.01, 12.0),
-            np.arange(480.0, 1440.01, 24.0),
+            np.arange(480.0, 2160.01, 24.0),
         ]
     )
 )
@@ -74,10 +74,12 @@ class Course:
     ----------
     dose
         Amount of each dose.
+    interval
+        Hours between doses, or from the last dose until the next would be due.
     before
         Value before any dose.
     troughs
-        Values just before each dose after the first, and a day after the last.
+        Values just before each dose after the first, and an interval after the last.
     hours
         Hours after the last dose.
     values
@@ -85,6 +87,7 @@ class Course:
     """
 
     dose: float
+    interval: float
     before: float
     troughs: Array
     hours: Array
@@ -92,13 +95,13 @@ class Course:
 
     @property
     def peak(self) -> float:
-        """Largest value in the day after the last dose."""
-        return float(self.values[self.hours <= HOURS_PER_DAY].max())
+        """Largest value in the interval after the last dose."""
+        return float(self.values[self.hours <= self.interval].max())
 
     @property
     def time_of_peak(self) -> float:
         """Hours from the last dose to its peak."""
-        return float(self.hours[np.argmax(self.values[self.hours <= HOURS_PER_DAY])])
+        return float(self.hours[np.argmax(self.values[self.hours <= self.interval])])
 
     def area(self, until: float) -> float:
         """Area under the curve from the last dose, by trapezoids."""
@@ -107,8 +110,8 @@ class Course:
 
     @property
     def average(self) -> float:
-        """Mean over the day after the last dose."""
-        return self.area(HOURS_PER_DAY) / HOURS_PER_DAY
+        """Mean over the interval after the last dose."""
+        return self.area(self.interval) / self.interval
 
     @property
     def decline(self) -> float:
@@ -140,7 +143,7 @@ class Course:
     def clearance(self) -> float:
         """Apparent clearance: dose over area, of a dosing interval where doses are repeated."""
         once = self.troughs.size == 1
-        return self.dose / (self.whole_area if once else self.area(HOURS_PER_DAY))
+        return self.dose / (self.whole_area if once else self.area(self.interval))
 
     @property
     def volume(self) -> float:
@@ -151,11 +154,11 @@ class Course:
     def hours_to_steady_state(self) -> float:
         """Hours until the level before a dose has come to a share of its last one."""
         reached = np.flatnonzero(self.troughs >= STEADY_SHARE * self.troughs[-1])
-        return float(reached[0] + 1) * HOURS_PER_DAY
+        return float(reached[0] + 1) * self.interval
 
     @property
     def remaining(self) -> float:
-        """Average over the day after the last dose in percent of the value before any."""
+        """Average over the interval after the last dose in percent of the value before any."""
         return 100.0 * self.average / self.before
 
 
@@ -165,6 +168,7 @@ STATISTICS: Mapping[str, tuple[Callable[[Course], float], str]] = {
     "trough": (lambda course: float(course.troughs[-1]), "{}"),
     "average": (lambda course: course.average, "{}"),
     "area": (lambda course: course.whole_area, "{} * hour"),
+    "area over interval": (lambda course: course.area(course.interval), "{} * hour"),
     "area to 480 hour": (lambda course: course.area(480.0), "{} * hour"),
     "half-life": (lambda course: course.half_life, "hour"),
     "clearance": (lambda course: course.clearance, "L / hour"),
@@ -172,6 +176,7 @@ STATISTICS: Mapping[str, tuple[Callable[[Course], float], str]] = {
     "time to steady state": (lambda course: course.hours_to_steady_state, "hour"),
     "remaining": (lambda course: course.remaining, "percent"),
     "fall": (lambda course: 100.0 - course.remaining, "percent"),
+    "change": (lambda course: course.remaining - 100.0, "percent"),
 }
 """What is read from a course, and its unit, where {} is that of the variable."""
 
@@ -186,13 +191,17 @@ def predict_levels(
         if match is None:
             raise InputError(
                 f"evidence '{target.id}': found the scenario '{target.scenario}', allowed is "
-                f"'{SCENARIO}: <drug> <dose> mg once' or '... mg/day for <n> day'"
+                f"'{SCENARIO}: <drug> <dose> mg' followed by ' once', '/day for <n> day' or "
+                "' every <n> day for <n> day'"
             )
         of_drug = by_drug.setdefault(match["drug"], {})
         of_drug.setdefault(target.scenario, []).append(target)
     found: dict[str, Prediction] = {}
     for drug, regimens in by_drug.items():
-        women = _Women(drug, patients or PATIENTS, workers)
+        asked_for = {
+            name for asked in regimens.values() for target in asked for name in _variables(target)
+        }
+        women = _Women(drug, asked_for, patients or PATIENTS, workers)
         for done, (regimen, asked) in enumerate(regimens.items(), start=1):
             found.update(women.predictions(regimen, asked))
             if progress is not None:
@@ -203,9 +212,10 @@ def predict_levels(
 class _Women:
     """Women who take one drug, drawn once for all its regimens."""
 
-    def __init__(self, drug: str, patients: int, workers: int):
+    def __init__(self, drug: str, variables: set[str], patients: int, workers: int):
         self._workers = workers
-        self._model: PatientModel = patient_model_of(SCENARIO, (drug,))
+        shipped = load_patient_model(drugs=(drug,), modules=modules_giving(variables))
+        self._model: PatientModel = as_treated_in(SCENARIO, shipped)
         self._record = self._model.drugs[drug]
         (self._population,) = stream_population(
             self._model,
@@ -220,11 +230,12 @@ class _Women:
         """Give the regimen and read what is asked."""
         match = _REGIMEN.fullmatch(regimen)
         assert match is not None
-        doses = int(match["days"] or 1)
+        interval = HOURS_PER_DAY * int(match["every"] or 1)
+        doses = max(1, round(HOURS_PER_DAY * int(match["days"] or 1) / interval))
         amount = float(match["dose"]) * unit_ratio("mg", self._record.dose_unit)
         names = sorted({name for target in targets for name in _variables(target)})
         self._check(names, targets[0])
-        courses = self._courses(names, amount, doses)
+        courses = self._courses(names, amount, interval, doses)
         return {target.id: self._predict(target, courses) for target in targets}
 
     def _check(self, names: list[str], target: Target) -> None:
@@ -232,15 +243,17 @@ class _Women:
             if name not in self._model.model.unit_of:
                 raise InputError(f"evidence '{target.id}': the model has no variable '{name}'")
 
-    def _courses(self, names: list[str], amount: float, doses: int) -> dict[str, list[Course]]:
+    def _courses(
+        self, names: list[str], amount: float, interval: float, doses: int
+    ) -> dict[str, list[Course]]:
         people: Population = self._population
-        before = np.arange(doses) * HOURS_PER_DAY
+        before = np.arange(doses) * interval
         last = before[-1]
         # Just before a dose is an instant before it: at its own time the dose has been given.
         times = np.unique(np.concatenate([before[1:] - 1e-6, last + AFTER_LAST_DOSE, [0.0]]))
         compiled = compile_model(self._model.model, names)
         schedule = DoseSchedule.repeated(
-            len(people), self._record.dose_state, amount, interval=HOURS_PER_DAY, count=doses
+            len(people), self._record.dose_state, amount, interval=interval, count=doses
         )
         solution = solve(
             compiled,
@@ -251,13 +264,13 @@ class _Women:
             workers=self._workers,
         )
         after = times >= last
-        at_troughs = np.isin(times, [*(before[1:] - 1e-6), last + HOURS_PER_DAY])
+        at_troughs = np.isin(times, [*(before[1:] - 1e-6), last + interval])
         found = {}
         for name in names:
             values = solution[name][solution.succeeded]
             # No variable that is asked for jumps with a dose, so time 0 is the drug-free value.
             found[name] = [
-                Course(amount, one[0], one[at_troughs], times[after] - last, one[after])
+                Course(amount, interval, one[0], one[at_troughs], times[after] - last, one[after])
                 for one in values
             ]
         return found

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from estradyn.errors import InputError
 from estradyn.evidence.times import When, parse_time
 from estradyn.model import Output
-from estradyn.scorecard.populations import SCENARIOS, patient_model_of
+from estradyn.scorecard.populations import SCENARIOS, as_treated_in
 from estradyn.scorecard.prediction import Prediction, Progress
 from estradyn.scorecard.targets import Target
 from estradyn.trial import statistics
@@ -29,11 +29,11 @@ from estradyn.trial.endpoints import (
     GEOMETRIC_MEAN_ENDPOINTS,
     MEDIAN_ENDPOINTS,
 )
-from estradyn.trial.patients import PatientSimulation
+from estradyn.trial.patients import PatientSimulation, patient_model_of
 from estradyn.trial.result import TrialResult
 from estradyn.trial.run import run_trial
 from estradyn.trial.statistics import Estimate
-from estradyn.trial.study import Study, given_drugs, load_study, with_overrides
+from estradyn.trial.study import Study, load_study, with_overrides
 
 Array = NDArray[np.float64]
 Flags = NDArray[np.bool_]
@@ -87,7 +87,7 @@ class VirtualTrials:
         name, _, arm_name = scenario.partition(": ")
         study = one_arm(name, arm_name)
         study = with_overrides(study, patients=self._patients)
-        model = patient_model_of(name, given_drugs(study))
+        model = as_treated_in(name, patient_model_of(study))
         simulation = PatientSimulation(study, workers=self._workers, patient_model=model)
         with tempfile.TemporaryDirectory() as folder:
             result = run_trial(
