@@ -80,7 +80,7 @@ class TableRow:
         return ParameterError(message, source=self.path, line=self.line)
 
 
-def read_table(path: Path, columns: Sequence[str]) -> list[TableRow]:
+def read_table(path: Path, columns: Sequence[str], optional: Sequence[str] = ()) -> list[TableRow]:
     """Read a tab-separated table.
 
     Parameters
@@ -89,6 +89,8 @@ def read_table(path: Path, columns: Sequence[str]) -> list[TableRow]:
         File with a header line.
     columns
         The columns it must have, in any order; no others are allowed.
+    optional
+        Columns that it may also have; their cells are empty where it does not.
 
     Returns
     -------
@@ -108,13 +110,15 @@ def read_table(path: Path, columns: Sequence[str]) -> list[TableRow]:
     if not lines:
         raise ParameterError(f"is empty; its first line must be: {' '.join(columns)}", source=path)
     header = [name.strip() for name in lines[0].split("\t")]
-    if sorted(header) != sorted(columns):
+    if sorted(set(header) - set(optional)) != sorted(columns) or len(set(header)) != len(header):
         raise ParameterError(
             f"has the columns {', '.join(header)}; it must have, separated by tabs: "
-            + ", ".join(columns),
+            + ", ".join(columns)
+            + (f", and may have: {', '.join(optional)}" if optional else ""),
             source=path,
             line=1,
         )
+    absent = dict.fromkeys(optional, "")
     rows = []
     for line, text in enumerate(lines[1:], start=2):
         if not text.strip():
@@ -126,5 +130,5 @@ def read_table(path: Path, columns: Sequence[str]) -> list[TableRow]:
             raise ParameterError(
                 f"has {len(cells)} cells, the header has {len(header)}", source=path, line=line
             )
-        rows.append(TableRow(path, line, dict(zip(header, cells, strict=True))))
+        rows.append(TableRow(path, line, absent | dict(zip(header, cells, strict=True))))
     return rows

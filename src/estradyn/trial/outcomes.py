@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from estradyn.errors import ModelError
 from estradyn.trial.events import hypercalcemia, hypercalcemia_grade, symptomatic_flare
-from estradyn.trial.measurement import at_days, read_laboratory, read_tumor
+from estradyn.trial.measurement import at_days, censored, read_laboratory, read_tumor
 from estradyn.trial.outputs import measured_outputs
 from estradyn.trial.random_streams import Purpose
 from estradyn.trial.response import Response, best_overall_response, clinical_benefit
@@ -48,13 +48,17 @@ class VisitReadings:
     outputs
         Model outputs measured, in the order of the last axis of `measured`.
     measured
-        Measured values, shape (patients, visits, outputs).
+        Measured values, shape (patients, visits, outputs); `BELOW_LIMIT` where a value lay below
+        the quantification limit of its assay.
+    limits
+        Quantification limits, shape (outputs,); NaN where nothing is censored.
     """
 
     planned_days: Array
     days: Array
     outputs: tuple[str, ...]
     measured: Array
+    limits: Array
 
 
 @dataclass(frozen=True)
@@ -215,6 +219,7 @@ def _visit_readings(
     simulation: Simulation,
 ) -> tuple[VisitReadings, ...]:
     outputs = [output.name for output in simulation.outputs]
+    limit_of = {output.name: output.quantification_limit for output in simulation.outputs}
     readings = []
     for number, series in enumerate(visit_series(study)):
         on = actual_days(
@@ -244,7 +249,14 @@ def _visit_readings(
             patient_ids=group.patient_ids,
             series=number,
         )
-        readings.append(VisitReadings(series.planned_days, on, tuple(errors), measured))
+        limits = np.array(
+            [limit_of[name] if series.censored else None for name in errors], dtype=np.float64
+        )
+        readings.append(
+            VisitReadings(
+                series.planned_days, on, tuple(errors), censored(measured, limits), limits
+            )
+        )
     return tuple(readings)
 
 
