@@ -156,6 +156,18 @@ def test_tables_of_a_context_hold_what_differs_there(models: Path) -> None:
     assert load_parameters("dish", models).by_name["memory"].value == 6
 
 
+def test_shared_tables_may_repeat_rows_that_the_context_does_not_have(models: Path) -> None:
+    text = (models / "drugs" / "blocker_dish.ant").read_text()
+    text = text.replace("end\n", "  blocker: ligand(blocker_second);\nend\n")
+    (models / "drugs" / "blocker_dish.ant").write_text(text)
+    for name in ("body", "blocker"):
+        path = models / f"{name}.tsv"
+        path.write_text(path.read_text() + table(dose_cap=1).splitlines()[1] + "\n")
+    assert "dose_cap" not in load_parameters("dish", models).by_name
+    with pytest.raises(ParameterError, match="'dose_cap' stands in"):
+        load_parameters("patient", models)
+
+
 def test_other_tables_belong_to_a_context_alone(models: Path) -> None:
     (models / "baseline.tsv").write_text("name\tvalue\treason\nbody_rate\t0\tBecause\n")
     assert [item.name for item in load_patient_model(models).baseline] == ["body_rate"]

@@ -25,6 +25,7 @@ RECEPTOR_OUTPUTS = (
     "drug_free_breast_drive",
     "bone_estrogen_ratio",
     "liver_estrogen_ratio",
+    "estradiol_breast_drive",
 )
 
 
@@ -138,6 +139,14 @@ def test_antagonism_takes_longer_in_tumors_that_divide_more_slowly(receptor):
     fast = tissue(receptor, [6.0], cell_birth_rate=0.003, **inputs)
     slow = tissue(receptor, [6.0], cell_birth_rate=0.00075, **inputs)
     assert slow["breast_estrogen_drive"][0] > 2.0 * fast["breast_estrogen_drive"][0]
+
+
+def test_cells_without_hold_for_a_serm_read_estradiol_alone(receptor):
+    serm = tissue(receptor, [0.0, 60.0], breast_binding=8.0, breast_stimulus=0.4)
+    assert serm["estradiol_breast_drive"] == pytest.approx(serm["drug_free_breast_drive"])
+    deprived = tissue(receptor, [0.0, 60.0], estradiol_concentration=1.0)
+    assert deprived["estradiol_breast_drive"] == pytest.approx(deprived["breast_estrogen_drive"])
+    assert deprived["estradiol_breast_drive"][0] < 0.5 * deprived["drug_free_breast_drive"][0]
 
 
 @settings(deadline=None, max_examples=25)

@@ -10,6 +10,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from estradyn.report import write_report
@@ -150,7 +151,7 @@ def test_manifest_is_flat_and_leaves_out_what_stands_elsewhere(page: Page) -> No
 
 
 def test_a_trial_in_which_nothing_happened_can_be_reported(
-    result: TrialResult, tmp_path: Path
+    result: TrialResult, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     patients = result.patients.assign(
         symptomatic_flare=False,
@@ -160,10 +161,13 @@ def test_a_trial_in_which_nothing_happened_can_be_reported(
         best_change_percent=np.nan,
         progressed=False,
     )
+    once = tmp_path_factory.mktemp("once") / "assessments.parquet"
+    assessments = pd.read_parquet(result.assessments_path)
+    assessments[assessments["scan"] == 0].to_parquet(once)
     quiet = replace(
         result,
         patients=patients,
-        assessments=result.assessments[result.assessments["scan"] == 0],
+        assessments_path=once,
         endpoints=result.endpoints.assign(value=np.nan, lower=np.nan, upper=np.nan),
     )
     path = write_report(quiet, tmp_path)

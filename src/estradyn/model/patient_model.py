@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 
 from estradyn.errors import ModelError, ParameterError, UnitError
 from estradyn.model.co_medication import CoMedicationEffect, read_co_medication
-from estradyn.model.composition import Composition, compose, drug_records
+from estradyn.model.composition import Composition, compose, drug_records, optional_modules
 from estradyn.model.context import PATIENT, context_of
 from estradyn.model.drug_record import DrugRecord, check_drug
 from estradyn.model.loading import load_model
@@ -119,6 +119,7 @@ def load_parameters(
     directory: str | Path | None = None,
     *,
     drugs: Sequence[str] | None = None,
+    modules: Sequence[str] | None = None,
 ) -> ParameterTable:
     """Read the value tables of a model.
 
@@ -132,6 +133,8 @@ def load_parameters(
         Folder of the models; the shipped ones if not given.
     drugs
         Drugs that a root model holds; all with a record for its context by default.
+    modules
+        Optional modules that it holds; all by default.
 
     Raises
     ------
@@ -140,7 +143,8 @@ def load_parameters(
     """
     path = _model_path(model_name, directory)
     whole = model_name == PATIENT or not context_of(path).is_patient
-    return _read_tables(load_model(path, drugs=drugs), path, whole, compose(path, drugs))
+    model = load_model(path, drugs=drugs, modules=modules)
+    return _read_tables(model, path, whole, compose(path, drugs, modules))
 
 
 def load_patient_model(
@@ -148,6 +152,7 @@ def load_patient_model(
     model_name: str = PATIENT,
     *,
     drugs: Sequence[str] | None = None,
+    modules: Sequence[str] | None = None,
 ) -> PatientModel:
     """Read a patient model with its tables and drug records.
 
@@ -160,6 +165,9 @@ def load_patient_model(
     drugs
         Drugs that the model holds, of those with a record for its context; all by default. A
         trial names those of its arms, so that it pays for no other.
+    modules
+        Optional modules that the model holds; all by default. A trial names those that give what
+        its visits measure.
 
     Raises
     ------
@@ -167,9 +175,9 @@ def load_patient_model(
         Naming file and line of what may not be used.
     """
     path = _model_path(model_name, directory)
-    composition = compose(path, drugs)
+    composition = compose(path, drugs, modules)
     context = composition.context
-    text_model = load_model(path, strict_units=True, drugs=drugs)
+    text_model = load_model(path, strict_units=True, drugs=drugs, modules=modules)
     table = _read_tables(text_model, path, True, composition)
     model = with_values(text_model, table.model_values())
     records = composition.drugs
@@ -187,13 +195,23 @@ def load_patient_model(
         parameters=table,
         baseline=_read_baseline(folder / "baseline.tsv", model),
         plausibility=_read_plausibility(folder / "plausibility.tsv", model),
-        outputs=_read_outputs(output_tables, model),
+        outputs=_read_outputs(output_tables, model, composition.absent_variables),
         drugs=MappingProxyType(dict(records)),
         digest=_digest(context.folder),
         co_medication=_read_co_medication(
             folder / "co_medication.tsv", model, composition.absent_instances
         ),
     )
+
+
+def modules_giving(
+    variables: Collection[str],
+    model_name: str = PATIENT,
+    directory: str | Path | None = None,
+) -> tuple[str, ...]:
+    """Name the optional modules of a model that give at least one of some variables."""
+    optional = optional_modules(_model_path(model_name, directory))
+    return tuple(name for name, given in optional.items() if not set(given).isdisjoint(variables))
 
 
 def with_values(model: OdeModel, values: Mapping[str, float]) -> OdeModel:
@@ -336,10 +354,15 @@ def _read_plausibility(path: Path, model: OdeModel) -> tuple[PlausibilityRule, .
     return tuple(rules)
 
 
-def _read_outputs(paths: Sequence[Path], model: OdeModel) -> tuple[Output, ...]:
+def _read_outputs(
+    paths: Sequence[Path], model: OdeModel, absent: frozenset[str]
+) -> tuple[Output, ...]:
+    """Read the tables of outputs; what optional modules left out would give is passed over."""
     outputs: dict[str, Output] = {}
     for cells in (row for path in paths for row in _output_rows(path)):
         name, unit = cells.text("name"), cells.text("unit")
+        if name in absent:
+            continue
         if name not in model.unit_of:
             raise cells.error(f"'{name}' is not a variable of the model")
         if name in outputs:

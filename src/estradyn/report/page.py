@@ -137,33 +137,37 @@ def _figures(
     result: TrialResult, palette: ArmPalette
 ) -> Iterable[tuple[str, tuple[Figure | None, ...]]]:
     """Headings with their figures, None where the trial has no data for one."""
-    trajectories, patients = result.trajectories_path, result.patients
+    patients = result.patients
     outputs = {name: record.concentration_output for name, record in known_drugs().items()}
     taken = {
         arm.name: {regimen.drug: outputs[regimen.drug] for regimen in arm.regimens}
         for arm in result.study.arms
     }
-    yield "Exposure", (concentration.drug_concentration(trajectories, palette, taken),)
-    yield (
-        "Flare and calcium",
-        (
-            flare.flare_signal(trajectories, patients, palette),
-            flare.flare_onset(patients, palette),
-            calcium.plasma_calcium(
-                trajectories, patients, palette, result.study.hypercalcemia.threshold
-            ),
-        ),
-    )
+    trajectories, assessments = result.trajectories_path, result.assessments_path
+    if trajectories is not None:
+        yield "Exposure", (concentration.drug_concentration(trajectories, palette, taken),)
+    yield "Flare and calcium", tuple(_flare_figures(result, palette))
     yield (
         "Tumor",
         (
             lesions.waterfall(patients, palette),
-            lesions.spider(result.assessments, patients, palette),
+            None if assessments is None else lesions.spider(assessments, patients, palette),
             survival.progression_free_survival(result.progression_free_survival, patients, palette),
         ),
     )
-    yield "Bone", (change_over_time.bone(trajectories, palette),)
-    yield "Lipids", (change_over_time.lipids(trajectories, palette),)
+    if trajectories is not None:
+        yield "Bone", (change_over_time.bone(trajectories, palette),)
+        yield "Lipids", (change_over_time.lipids(trajectories, palette),)
+
+
+def _flare_figures(result: TrialResult, palette: ArmPalette) -> Iterable[Figure | None]:
+    trajectories, patients = result.trajectories_path, result.patients
+    if trajectories is not None:
+        yield flare.flare_signal(trajectories, patients, palette)
+    yield flare.flare_onset(patients, palette)
+    if trajectories is not None:
+        threshold = result.study.hypercalcemia.threshold
+        yield calcium.plasma_calcium(trajectories, patients, palette, threshold)
 
 
 def _numbered(

@@ -15,7 +15,7 @@ from estradyn.model import Output
 from estradyn.trial import statistics
 from estradyn.trial.outcomes import VisitReadings
 from estradyn.trial.statistics import Estimate, SurvivalCurve
-from estradyn.trial.study import Arm, OffStudyRule, Study
+from estradyn.trial.study import Arm, BelowQuantification, OffStudyRule, Study
 
 COLUMNS = (
     "arm",
@@ -58,7 +58,7 @@ class ArmTables:
 
     arm: Arm
     patients: pd.DataFrame
-    visits: tuple[VisitReadings, ...]
+    visits: Sequence[VisitReadings]
 
 
 @dataclass(frozen=True)
@@ -239,17 +239,18 @@ def _visit_rows(study: Study, tables: ArmTables, outputs: Mapping[str, Output]) 
     off_day = _numbers(tables, f"off_study_day_{study.off_study.rule}")
     leaves = np.where(np.isnan(off_day), np.inf, off_day)
     rows = []
-    for readings in tables.visits:
+    for visits, readings in zip(study.visits, tables.visits, strict=True):
+        censors = visits.below_quantification is BelowQuantification.CENSORED
         on_study = readings.days <= leaves[:, None]
         # Levels of several drugs of one arm are told apart by the names of the outputs.
         times_named = Counter(outputs[name].endpoint for name in readings.outputs)
-        for place, name in enumerate(readings.outputs):
+        for name in readings.outputs:
             output = outputs[name]
             endpoint = output.endpoint if times_named[output.endpoint] == 1 else name
-            values = np.where(on_study, readings.measured[:, :, place], np.nan)
-            limit = float(readings.limits[place])
+            values = np.where(on_study, readings.measured[name], np.nan)
+            limit = output.quantification_limit if censors else None
             for visit, day in enumerate(readings.planned_days):
-                if np.isfinite(limit):
+                if limit is not None:
                     rows += _censored_rows(
                         tables.arm, endpoint, values[:, visit], limit, output, day
                     )

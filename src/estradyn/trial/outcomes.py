@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -45,20 +46,19 @@ class VisitReadings:
         Shape (visits,).
     days
         Days the visits took place, shape (patients, visits).
-    outputs
-        Model outputs measured, in the order of the last axis of `measured`.
     measured
-        Measured values, shape (patients, visits, outputs); `BELOW_LIMIT` where a value lay below
-        the quantification limit of its assay.
-    limits
-        Quantification limits, shape (outputs,); NaN where nothing is censored.
+        Measured values by model output, shape (patients, visits) each; `BELOW_LIMIT` where a
+        value that the study censors lay below the quantification limit of its assay.
     """
 
     planned_days: Array
     days: Array
-    outputs: tuple[str, ...]
-    measured: Array
-    limits: Array
+    measured: Mapping[str, Array]
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """Model outputs measured, in the order of the study."""
+        return tuple(self.measured)
 
 
 @dataclass(frozen=True)
@@ -73,11 +73,14 @@ class Outcomes:
         One row per patient and scan.
     visits
         One entry per series of visits in the study.
+    drawn_columns
+        Columns of `patients` with the values drawn for each patient that no endpoint reads.
     """
 
     patients: pd.DataFrame
     assessments: pd.DataFrame
     visits: tuple[VisitReadings, ...]
+    drawn_columns: tuple[str, ...]
 
 
 def record_outcomes(
@@ -154,14 +157,17 @@ def record_outcomes(
     after_baseline = counted & (np.arange(planned.size) > 0)
     best_change = np.fmin.reduce(np.where(after_baseline, change, np.nan), axis=1)
 
+    drawn: dict[str, object] = {
+        **{str(name): group.traits[name].to_numpy() for name in group.traits if name not in TRAITS},
+        **{name: values for name, values in group.parameters.items() if name not in TRAITS},
+    }
     columns: dict[str, object] = {
         "patient_id": ids,
         "arm": _repeat(study.arms[arm_index].name, ids.size),
         "status": group.status,
         "flare_threshold": _trait(group, "flare_threshold"),
         "has_bone_metastases": _trait(group, "has_bone_metastases") > 0.5,
-        **{str(name): group.traits[name].to_numpy() for name in group.traits if name not in TRAITS},
-        **{name: values for name, values in group.parameters.items() if name not in TRAITS},
+        **drawn,
         "best_response": pd.array(
             np.where(failed, None, RESPONSE_NAMES[best]),  # type: ignore[call-overload]
             dtype="string",
@@ -208,7 +214,7 @@ def record_outcomes(
         }
     )
     visits = _visit_readings(study, arm_index, group, days, simulation)
-    return Outcomes(pd.DataFrame(columns), assessments, visits)
+    return Outcomes(pd.DataFrame(columns), assessments, visits, tuple(drawn))
 
 
 def _visit_readings(
@@ -249,14 +255,10 @@ def _visit_readings(
             patient_ids=group.patient_ids,
             series=number,
         )
-        limits = np.array(
-            [limit_of[name] if series.censored else None for name in errors], dtype=np.float64
-        )
-        readings.append(
-            VisitReadings(
-                series.planned_days, on, tuple(errors), censored(measured, limits), limits
-            )
-        )
+        limits = [limit_of[name] if series.censored else None for name in errors]
+        measured = censored(measured, np.array(limits, dtype=np.float64))
+        by_output = {name: measured[:, :, place] for place, name in enumerate(errors)}
+        readings.append(VisitReadings(series.planned_days, on, by_output))
     return tuple(readings)
 
 

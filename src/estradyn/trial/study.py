@@ -86,6 +86,20 @@ class Measurement(StrEnum):
     LIPIDS = "lipids"
     KI67 = "ki67"
     TUMOR_VOLUME = "tumor_volume"
+    FDG_UPTAKE = "fdg_uptake"
+    FES_UPTAKE = "fes_uptake"
+    GONADOTROPINS = "gonadotropins"
+    SHBG = "shbg"
+    ENDOMETRIAL_THICKNESS = "endometrial_thickness"
+    HOT_FLASHES = "hot_flashes"
+    QTC = "qtc"
+
+
+class Storage(StrEnum):
+    """What a run leaves behind."""
+
+    ALL = "all"
+    ENDPOINTS = "endpoints"
 
 
 class _Section(BaseModel):
@@ -478,6 +492,7 @@ class Study(_Section):
     off_study: OffStudy = Field(
         default=OffStudy(), description="a mapping with rule and flare_window"
     )
+    store: Storage = Field(default=Storage.ALL, description="all or endpoints")
 
     @field_validator("arms")
     @classmethod
@@ -582,8 +597,14 @@ def study_from_content(
     return _validate(StudyText(str(source), dict(content), {}), drugs)
 
 
-def with_overrides(study: Study, *, patients: int | None = None, seed: int | None = None) -> Study:
-    """Replace the size of the arms or the seed.
+def with_overrides(
+    study: Study,
+    *,
+    patients: int | None = None,
+    seed: int | None = None,
+    store: Storage | None = None,
+) -> Study:
+    """Replace the size of the arms, the seed or what is stored.
 
     Raises
     ------
@@ -597,7 +618,7 @@ def with_overrides(study: Study, *, patients: int | None = None, seed: int | Non
         if not lowest <= value <= highest:
             allowed = Study.model_fields[name].description
             raise StudyError(f"field {name}: found {value}, allowed {allowed}")
-    return study.model_copy(update=changed)
+    return study.model_copy(update=changed if store is None else changed | {"store": store})
 
 
 def given_drugs(study: Study) -> tuple[str, ...]:
