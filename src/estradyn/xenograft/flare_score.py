@@ -262,26 +262,19 @@ def score_flares(
             if day in shown:
                 found = _cross_validated(evidence, judge.truth, day, score_rule, seed)
                 performance.append(found)
-    judged: dict[str, tuple[float, str, str, str]] = {}
+    landmark = _last_days(real)
+    probability = np.full(landmark.size, np.nan)
+    for day, model in models.items():
+        together = rose & (landmark == day)
+        if together.any():
+            probability[together] = model.probability(judge.evidence(real.rows(together).until(day)))
     for place in np.flatnonzero(rose):
-        day = float(table["landmark"].iloc[place])
-        one = real.rows(np.arange(len(real.animals)) == place).until(day)
-        probability = (
-            float(models[day].probability(judge.evidence(one))[0]) if day in models else np.nan
-        )
-        score = _decide(probability, score_rule)
+        one = real.rows(np.arange(landmark.size) == place).until(float(landmark[place]))
+        score = _decide(float(probability[place]), score_rule)
         rule = _judge_by_rule(one, flare_rule, score_rule)
-        judged[str(table["animal"].iloc[place])] = (
-            probability,
-            str(score),
-            str(rule),
-            str(_together(score, rule)),
-        )
-    for animal, (probability, *verdicts) in judged.items():
-        row = table["animal"] == animal
-        table.loc[row, "probability"] = probability
-        for name, verdict in zip(("score", "rule", "verdict"), verdicts, strict=True):
-            table.loc[row, name] = verdict
+        verdicts = [str(score), str(rule), str(_together(score, rule))]
+        table.loc[place, ["score", "rule", "verdict"]] = verdicts
+    table["probability"] = probability
     words = tuple(CHANNELS[name] for name in used)
     return FlareScores(table, tuple(performance), words, len(reference.is_flare))
 

@@ -54,6 +54,12 @@ class Course(StrEnum):
     PROGRESSION = "progression"
 
 
+GROWING = 0.35
+"""Growth from the end of the flare window to the end of the study above which a tumor progresses, as
+the limit of mRECIST; in a shorter follow-up in proportion, on the log scale."""
+
+FULL_FOLLOW_UP, LAST_WEEK = 35.0, 7.0
+
 FLARES = (Course.FLARE_RESPONSE, Course.FLARE_STASIS)
 """Courses that rise early under treatment and do not go on growing."""
 
@@ -276,9 +282,12 @@ def true_courses(
     for own, other in zip(volume, plain, strict=True):
         judged = flare_aware(courses.days, own, rule)
         over = float((own[window] / other[window]).max()) if window.any() else 1.0
+        course = _course(
+            judged.response, judged.early_rise, treated, own, courses.days, rule.window_end
+        )
         rows.append(
             {
-                "course": str(_course(judged.response, judged.early_rise, treated, own, courses)),
+                "course": str(course),
                 "early_rise": judged.early_rise,
                 "response": str(judged.response),
                 "rise_percent": judged.largest_rise,
@@ -290,17 +299,17 @@ def true_courses(
 
 
 def _course(
-    response: ResponseClass, rose: bool, treated: bool, volume: Array, courses: Courses
+    response: ResponseClass, rose: bool, treated: bool, volume: Array, days: Array, end: float
 ) -> Course:
+    """Name a course from volumes without error on every day."""
     if response in RESPONDED:
         return Course.FLARE_RESPONSE if rose and treated else Course.RESPONSE
-    if response is ResponseClass.PROGRESSION:
+    # A window that has just ended tells nothing yet: the last week of the study does then.
+    start = min(end, float(days[-1]) - LAST_WEEK)
+    share = (days[-1] - start) / FULL_FOLLOW_UP
+    before = float(np.interp(start, days, np.log(volume)))
+    if np.log(volume[-1]) - before >= min(share, 1.0) * np.log1p(GROWING):
         return Course.PROGRESSION
-    if response is ResponseClass.UNCONFIRMED_PROGRESSION:
-        # The study ends before the recheck: the last week tells.
-        week = int(np.searchsorted(courses.days, courses.days[-1] - 7.0))
-        growing = volume[-1] > volume[week] * np.exp(0.01 * 7.0)
-        return Course.PROGRESSION if growing or not treated else Course.FLARE_STASIS
     return Course.FLARE_STASIS if rose and treated else Course.STABLE
 
 
