@@ -80,7 +80,8 @@ def given(study: Study, drugs: Drugs) -> list[tuple[float, float]]:
         ),
         pytest.param(
             [
-                "{drug: blockine, dose: 2 mg, at: [0 day, 2 day, 4 day], cycle: 1 week, stop: 9.5 day}"
+                "{drug: blockine, dose: 2 mg, at: [0 day, 2 day, 4 day], "
+                "cycle: 1 week, stop: 9.5 day}"
             ],
             [(0.0, 2.0), (2.0, 2.0), (4.0, 2.0), (7.0, 2.0), (9.0, 2.0)],
             id="days of the week",

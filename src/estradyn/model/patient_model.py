@@ -22,6 +22,7 @@ from estradyn.model.table_file import TableRow, read_table
 from estradyn.model.units import same_unit
 
 _CHANGES = ("absolute", "percent")
+_LIMIT_COLUMNS = ("quantification_limit", "limit_source")
 
 
 @dataclass(frozen=True)
@@ -63,6 +64,11 @@ class Output:
         Name in the table of endpoints.
     change
         `absolute`, or `percent` of the value at baseline.
+    quantification_limit
+        Least value that the assay can put a number to, in the unit; None where it has no limit.
+        Below it a measured value is censored.
+    limit_source
+        Where the limit comes from; empty without one.
     """
 
     name: str
@@ -70,6 +76,8 @@ class Output:
     unit: str
     endpoint: str
     change: str
+    quantification_limit: float | None = None
+    limit_source: str = ""
 
 
 @dataclass(frozen=True)
@@ -351,8 +359,7 @@ def _read_outputs(
 ) -> tuple[Output, ...]:
     """Read the tables of outputs; what optional modules left out would give is passed over."""
     outputs: dict[str, Output] = {}
-    columns = ("name", "label", "unit", "endpoint", "change")
-    for cells in (row for path in paths for row in _optional_table(path, columns)):
+    for cells in (row for path in paths for row in _output_rows(path)):
         name, unit = cells.text("name"), cells.text("unit")
         if name in absent:
             continue
@@ -374,8 +381,29 @@ def _read_outputs(
             unit,
             cells.text("endpoint"),
             cells.choice("change", _CHANGES),
+            *_quantification(cells),
         )
     return tuple(outputs.values())
+
+
+def _output_rows(path: Path) -> list[TableRow]:
+    columns = ("name", "label", "unit", "endpoint", "change")
+    return read_table(path, columns, _LIMIT_COLUMNS) if path.is_file() else []
+
+
+def _quantification(cells: TableRow) -> tuple[float | None, str]:
+    """Limit of an output's assay and its source; both are stated or neither is."""
+    limit = cells.optional_number("quantification_limit")
+    if limit is None:
+        return None, ""
+    if limit <= 0:
+        raise cells.error(f"quantification_limit is {limit:g}, it must be above 0")
+    if cells.text("change") != "absolute":
+        raise cells.error(
+            "a value with a quantification_limit has no percent change once it is below; give it "
+            "the change 'absolute'"
+        )
+    return limit, cells.text("limit_source")
 
 
 def _digest(folder: Path) -> str:

@@ -13,7 +13,7 @@ from estradyn.model import DrugRecord
 from estradyn.trial.drugs import Drugs
 from estradyn.trial.quantities import convert_unit
 from estradyn.trial.random_streams import Purpose, per_patient
-from estradyn.trial.study import Arm, Measurement, Regimen, Study, Visits
+from estradyn.trial.study import Arm, BelowQuantification, Measurement, Regimen, Study, Visits
 
 HOURS_PER_DAY = 24.0
 DAILY_UNTIL = 56.0
@@ -34,11 +34,14 @@ class VisitSeries:
         Days a visit may be early or late.
     errors
         Standard deviation of the logarithm of the measurement error, by measurement.
+    censored
+        Whether values below the quantification limit of their assay are not numbers.
     """
 
     planned_days: Array
     window: float
     errors: dict[Measurement, float]
+    censored: bool
 
 
 def planned_scan_days(study: Study) -> Array:
@@ -53,6 +56,7 @@ def visit_series(study: Study) -> tuple[VisitSeries, ...]:
             _visit_days(visits, study.duration),
             visits.window,
             {name: log_error(error) for name, error in visits.measure.items()},
+            visits.below_quantification is BelowQuantification.CENSORED,
         )
         for visits in study.visits
     )

@@ -67,12 +67,20 @@ class TrialEffects(StrEnum):
     DRAWN = "drawn"
 
 
+class BelowQuantification(StrEnum):
+    """What a laboratory reports of a value below the quantification limit of its assay."""
+
+    CENSORED = "censored"
+    REPORTED = "reported"
+
+
 class Measurement(StrEnum):
     """What a visit can measure."""
 
     CALCIUM = "calcium"
     DRUG_CONCENTRATION = "drug_concentration"
     ESTRADIOL = "estradiol"
+    ESTRONE = "estrone"
     BONE_MARKERS = "bone_markers"
     BONE_MINERAL_DENSITY = "bone_mineral_density"
     LIPIDS = "lipids"
@@ -305,6 +313,9 @@ class Visits(_Section):
         A visit takes place up to this many days before or after its planned day.
     measure
         Coefficient of variation of the measurement error by measurement, percent.
+    below_quantification
+        Whether values below the limit of their assay are censored, or reported as by an assay
+        without limit.
     """
 
     name: _Text = Field(description="a short name of the visits")
@@ -319,6 +330,9 @@ class Visits(_Section):
         min_length=1,
         description="measurements with their error, as in 'calcium: 2 percent'; known are "
         + ", ".join(Measurement),
+    )
+    below_quantification: BelowQuantification = Field(
+        default=BelowQuantification.CENSORED, description="censored or reported"
     )
 
     @model_validator(mode="after")
