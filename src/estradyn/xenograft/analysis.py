@@ -206,9 +206,7 @@ def _light_growth(
     if table[FLUX].notna().sum() == 0:
         return None
     try:
-        return fit_growth(
-            table, arms, knot=window_end, smallest_volume=DARK_FLUX, readout=FLUX
-        )
+        return fit_growth(table, arms, knot=window_end, smallest_volume=DARK_FLUX, readout=FLUX)
     except InputError:
         return None
 

@@ -91,7 +91,9 @@ def with_log_error(values: Array, error: float, generator: np.random.Generator) 
     return read
 
 
-def stained_share(percent: Array, measurement: Measurement, generator: np.random.Generator) -> Array:
+def stained_share(
+    percent: Array, measurement: Measurement, generator: np.random.Generator
+) -> Array:
     """Percent of stained cells as counted: the error is on the logit scale, so within 0 to 100."""
     share = np.clip(percent / 100.0, 1e-6, 1.0 - 1e-6)
     logit = np.log(share / (1.0 - share))

@@ -370,6 +370,4 @@ def _with_medians(model: PatientModel, medians: Mapping[str, float]) -> PatientM
         upper = None if row.upper is None else row.upper * ratio
         rows.append(replace(row, value=medians[row.name], lower=lower, upper=upper))
     table = ParameterTable(tuple(rows), model.parameters.correlations)
-    return replace(
-        model, model=with_values(model.model, table.model_values()), parameters=table
-    )
+    return replace(model, model=with_values(model.model, table.model_values()), parameters=table)

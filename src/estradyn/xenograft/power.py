@@ -129,9 +129,7 @@ def power_curve(
     return pd.DataFrame(rows, columns=list(POWER_COLUMNS))
 
 
-def _significant(
-    model: GrowthModel, arm: str, phase: str, direction: str, level: float
-) -> bool:
+def _significant(model: GrowthModel, arm: str, phase: str, direction: str, level: float) -> bool:
     estimate = model.slope_difference(arm, model.arms[0], phase)
     if estimate is None or not estimate.p_value < level:
         return False
