@@ -2,9 +2,10 @@
 
     python benchmarks/xenograft_classification.py [--studies 1000] [--others 300] [--out FILE]
 
-Each study has a vehicle arm of progressing tumors and a treated arm that mixes flare then
-response, response, stable disease and progression (`estradyn.xenograft.statistical_mouse`). The
-analysis is the planned one; nothing is tuned to a study. Four things are counted:
+Each study has a vehicle arm and an arm under a SERM on the mechanistic mouse (`simulate_study`), with
+little estradiol, so that tumors grow and can flare, in a laboratory whose tumors depend on estradiol more
+than the median of the table (`DEPENDENCE`): there flares end in responses and not in standstill alone.
+The analysis is the planned one; nothing is tuned to a study. Four things are counted:
 
 - coverage: how often the 95 % interval of a growth rate, or of its difference from vehicle, holds
   the truth, which is the least-squares line in each phase through the mean true log volume on the
@@ -33,12 +34,17 @@ from estradyn.xenograft.analysis_files import write_analysis
 from estradyn.xenograft.flare_score import score_flares
 from estradyn.xenograft.growth import AFTER, WINDOW, fit_growth
 from estradyn.xenograft.response import RESPONDED, flare_aware, mrecist
-from estradyn.xenograft.statistical_mouse import (
+from estradyn.xenograft.measurement import Measurement
+from estradyn.xenograft.mice import Host, Treatment
+from estradyn.xenograft.simulated_study import (
+    FLARES,
     Course,
     SimulatedArm,
-    StatisticalMouse,
+    SimulatedStudy,
+    Visits,
     simulate_study,
 )
+from estradyn.xenograft.simulation_files import study_file
 from estradyn.xenograft.study_table import read_study
 
 MIXTURE = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import re
 from dataclasses import replace
 from html.parser import HTMLParser
@@ -121,6 +122,14 @@ def test_says_research_use_only_first_and_last(page: Page) -> None:
 def test_text_of_the_study_is_never_markup(page: Page) -> None:
     assert "Postmenopausal women with <bone> & other disease" in page.text
     assert "bone" not in {tag for tag, _ in page.elements}
+
+
+def test_an_overdue_review_of_a_drug_of_the_study_warns(result: TrialResult) -> None:
+    fresh = report_html(result, today=datetime.date(2026, 11, 23))
+    stale = report_html(result, today=datetime.date(2030, 1, 1))
+    assert "Overdue review" not in fresh
+    assert stale.count("Overdue review") == 1
+    assert "The record of toremifene was last reviewed on 2026-11-22" in stale
 
 
 def test_published_numbers_stand_beside_the_simulated(page: Page) -> None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from estradyn.errors import ParameterError
+from estradyn.model.text_file import read_text
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,10 @@ class TableRow:
         if not self.cells[column]:
             raise self.error(f"the column '{column}' is empty")
         return self.cells[column]
+
+    def optional_text(self, column: str) -> str:
+        """Text of a cell, empty where the cell or the column is."""
+        return self.cells.get(column, "")
 
     def number(self, column: str) -> float:
         """Finite number of a cell that may not be empty.
@@ -80,7 +85,7 @@ class TableRow:
         return ParameterError(message, source=self.path, line=self.line)
 
 
-def read_table(path: Path, columns: Sequence[str]) -> list[TableRow]:
+def read_table(path: Path, columns: Sequence[str], *, others: bool = False) -> list[TableRow]:
     """Read a tab-separated table.
 
     Parameters
@@ -88,7 +93,9 @@ def read_table(path: Path, columns: Sequence[str]) -> list[TableRow]:
     path
         File with a header line.
     columns
-        The columns it must have, in any order; no others are allowed.
+        The columns it must have, in any order.
+    others
+        Whether it may have other columns too.
 
     Returns
     -------
@@ -101,14 +108,12 @@ def read_table(path: Path, columns: Sequence[str]) -> list[TableRow]:
         If the file cannot be read, lacks a column or has another, or a row has another number of
         cells than the header.
     """
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise ParameterError(f"cannot be read as UTF-8 text ({error})", source=path) from error
+    lines = read_text(path, ParameterError).splitlines()
     if not lines:
         raise ParameterError(f"is empty; its first line must be: {' '.join(columns)}", source=path)
     header = [name.strip() for name in lines[0].split("\t")]
-    if sorted(header) != sorted(columns):
+    missing = set(columns) - set(header)
+    if missing if others else sorted(header) != sorted(columns):
         raise ParameterError(
             f"has the columns {', '.join(header)}; it must have, separated by tabs: "
             + ", ".join(columns),

@@ -41,6 +41,9 @@ class Population:
         Candidates it took; those of all chunks add up to the whole population's.
     rejected
         Candidates of these who were not accepted, reason to count.
+    followed
+        Candidates of these whose baseline Newton's method did not find, so that the model was
+        followed in time instead.
     """
 
     patient_ids: NDArray[np.int64]
@@ -49,6 +52,7 @@ class Population:
     initial_states: NDArray[np.float64]
     drawn: int
     rejected: Mapping[str, int]
+    followed: int
 
     def __len__(self) -> int:
         return len(self.patient_ids)
@@ -196,6 +200,7 @@ class _Assessed:
     candidates: Candidates
     states: NDArray[np.float64]
     reasons: list[str]
+    followed: NDArray[np.bool_]
 
     def __len__(self) -> int:
         return len(self.reasons)
@@ -215,6 +220,7 @@ class _Assessed:
             ),
             self.states[start:stop],
             self.reasons[start:stop],
+            self.followed[start:stop],
         )
 
     def until_accepted(self, wanted: int) -> _Assessed:
@@ -235,6 +241,7 @@ class _Assessed:
             initial_states=self.states[kept],
             drawn=len(self),
             rejected=dict(sorted(Counter(reason for reason in self.reasons if reason).items())),
+            followed=int(self.followed.sum()),
         )
 
 
@@ -254,6 +261,7 @@ def _joined(parts: list[_Assessed]) -> _Assessed:
         ),
         np.concatenate([part.states for part in parts]),
         [reason for part in parts for reason in part.reasons],
+        np.concatenate([part.followed for part in parts]),
     )
 
 
@@ -268,7 +276,7 @@ def _assess(
     candidates = draw_candidates(patient_model.parameters, seed, numbers, trial_effects)
     baselines = solver(candidates.parameters, len(numbers))
     reasons = _reasons(baselines, patient_model.plausibility)
-    return _Assessed(candidates, baselines.states, reasons)
+    return _Assessed(candidates, baselines.states, reasons, baselines.followed)
 
 
 def _reasons(baselines: Baselines, rules: tuple[PlausibilityRule, ...]) -> list[str]:

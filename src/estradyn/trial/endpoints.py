@@ -296,5 +296,5 @@ def _published(row: _Row) -> list[PublishedValue]:
     if len(row.arm.regimens) != 1:
         return []
     regimen = row.arm.regimens[0]
-    values = published_values(row.endpoint, regimen.drug, regimen.dose / regimen.interval, row.day)
+    values = published_values(row.endpoint, regimen.drug, regimen.daily_dose, row.day)
     return [value for value in values if value.unit == row.unit]

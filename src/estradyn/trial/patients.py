@@ -17,13 +17,14 @@ from estradyn.engine import (
     solve,
 )
 from estradyn.errors import ModelError
-from estradyn.model import Output, PatientModel, load_patient_model
+from estradyn.model import Output, PatientModel, load_patient_model, modules_giving
+from estradyn.model.co_medication import with_co_medication
 from estradyn.population import Drawn, EngineBaseline, Population, stream_population
-from estradyn.trial.drugs import Drugs
+from estradyn.trial.drugs import Drugs, known_drugs
 from estradyn.trial.outputs import needed_outputs
 from estradyn.trial.schedule import HOURS_PER_DAY, dose_schedule
 from estradyn.trial.simulation import Array, SimulatedPatients
-from estradyn.trial.study import Storage, Study, given_drugs
+from estradyn.trial.study import Storage, Study, co_medication_of, given_drugs
 
 
 class PatientSimulation:
@@ -41,7 +42,7 @@ class PatientSimulation:
         Accuracy of the solver.
     patient_model
         Model of a patient; by default the shipped one that the study names, with the drugs of its
-        arms and no others.
+        arms and the optional modules that its visits measure, and no others.
 
     Raises
     ------
@@ -60,9 +61,7 @@ class PatientSimulation:
         self._study = study
         self._workers = workers
         self._options = options or SolverOptions()
-        self._model = patient_model or load_patient_model(
-            model_name=study.population.model, drugs=given_drugs(study)
-        )
+        self._model = patient_model or patient_model_of(study)
         _check_outputs(study, self._model)
         self._outputs = self._model.outputs
         if study.store is Storage.ENDPOINTS:
@@ -101,9 +100,16 @@ class PatientSimulation:
         doses: DoseSchedule = dose_schedule(
             self._study, arm, arm_index, population.patient_ids, self._model.drugs
         )
+        parameters = with_co_medication(
+            population.parameters,
+            len(population),
+            co_medication_of(self._study, arm),
+            self._model.co_medication,
+            self._model.model,
+        )
         solution = solve(
             self._compiled,
-            population.parameters,
+            parameters,
             days * HOURS_PER_DAY,
             doses,
             initial_states=population.initial_states,
@@ -129,6 +135,15 @@ class PatientSimulation:
             "relative_tolerance": self._options.relative_tolerance,
             "absolute_tolerance": "by size of state" if tolerance is None else tolerance,
         }
+
+
+def patient_model_of(study: Study) -> PatientModel:
+    """Load the shipped model that a study names, with what its arms and visits ask for."""
+    return load_patient_model(
+        model_name=study.population.model,
+        drugs=given_drugs(study),
+        modules=modules_giving(needed_outputs(study, known_drugs()), study.population.model),
+    )
 
 
 def _check_outputs(study: Study, patient_model: PatientModel) -> None:
