@@ -28,6 +28,7 @@ from pathlib import Path
 from estradyn.errors import ModelError
 from estradyn.model.context import PATIENT, Context, context_of
 from estradyn.model.drug_record import DrugRecord, read_drug_record
+from estradyn.model.text_file import read_text
 
 _SLOT = re.compile(
     r"^(?P<start>\s*(?:\w+\.)?(?P<name>\w+)\s*:=\s*)(?P<neutral>[01])\s*;"
@@ -215,10 +216,7 @@ def drug_records(folder: Path, context: str = PATIENT) -> dict[str, DrugRecord]:
 
 
 def _read_lines(path: Path) -> tuple[Line, ...]:
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ModelError(f"cannot be read as UTF-8 text ({error})", source=path) from error
+    text = read_text(path, ModelError)
     return tuple(Line(line, path, number) for number, line in enumerate(text.splitlines(), 1))
 
 

@@ -18,6 +18,7 @@ from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from estradyn.errors import InputError, ModelError, UnitError
 from estradyn.model.front_matter import check_front_matter
 from estradyn.model.ode_model import OdeModel
+from estradyn.model.text_file import read_text
 from estradyn.model.units import unit_ratio
 
 _FENCE = "---"
@@ -99,10 +100,7 @@ def read_drug_record(path: Path, *, medicine: bool = True) -> DrugRecord:
         Naming the file and the line or field, if the front matter is missing, is not plain YAML,
         or lacks a field or holds something else in it.
     """
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"cannot be read as UTF-8 text ({error})", source=path) from error
+    text = read_text(path, InputError)
     parts = text.split(_FENCE + "\n", 2)
     if len(parts) != 3 or parts[0].strip():
         raise InputError("must begin with YAML front matter between two lines '---'", source=path)

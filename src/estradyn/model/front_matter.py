@@ -89,7 +89,8 @@ def check_front_matter(fields: Mapping[str, Any], path: Path, *, medicine: bool 
     InputError
         Naming the file, the field, what was found and what is allowed.
     """
-    for name, (fits, allowed) in (RECORD_FIELDS | (MEDICINE_FIELDS if medicine else {})).items():
+    rules = {**RECORD_FIELDS, **(MEDICINE_FIELDS if medicine else {})}
+    for name, (fits, allowed) in rules.items():
         if name not in fields:
             raise InputError(f"the front matter lacks '{name}', {allowed}", source=path)
         if not fits(fields[name]):

@@ -21,7 +21,7 @@ VALUE_COLUMNS = (
     *("level", "class", "source", "note"),
 )
 CORRELATION_COLUMNS = ("first", "second", "correlation", "class", "source", "note")
-OTHER_TABLES = frozenset(["correlations", "baseline", "plausibility", "outputs"])
+OTHER_TABLES = frozenset(["correlations", "baseline", "plausibility", "outputs", "co_medication"])
 """Stems of the tables beside the value tables."""
 
 

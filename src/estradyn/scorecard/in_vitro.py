@@ -33,7 +33,7 @@ Array = NDArray[np.float64]
 DOSES = np.logspace(-13.0, -4.5, 103)
 """Doses of what varies, mol/L."""
 
-ROOMY = 1e6
+ROOMY = 1e12
 """Thousands of cells in a well in which growth never ends."""
 
 ONSET = 0.1

@@ -1,8 +1,8 @@
 """Predictions of published numbers of nude mice.
 
-A scenario of `mapping_mouse.tsv` is a name in `SCENARIOS`: a function that simulates it and gives the
-endpoints it knows on the day that the mapping asks for. The typical mouse, every value at its median,
-answers where a mean is published; spread, error and power are answered by animals drawn.
+A scenario of `mapping_mouse.tsv` is a name in `SCENARIOS`: a function that simulates it and gives
+the endpoints it knows on the day that the mapping asks for. The typical mouse, every value at its
+median, answers where a mean is published; spread, error and power are answered by animals drawn.
 """
 
 from __future__ import annotations
@@ -46,10 +46,15 @@ READINGS = 4000
 LARGE_MM3, SMALL_MM3 = 1000.0, 50.0
 """Sizes of the masses of ME02 and ME03, of which no size is printed (assumed)."""
 
-POWER_STUDIES = 300
-POWER_DOSES_MG_PER_KG = (1.0, 3.0, 10.0, 30.0)
-POWER_DAYS = np.array([0.0, 3.0, 7.0, 10.0, 14.0, 17.0, 21.0])
+POWER_LABORATORIES = 40
+POWER_STUDIES = 15
+"""Studies of each laboratory."""
+POWER_LARGEST_GROUP = 7
+POWER_DOSE_MG_PER_KG = 30.0
+POWER_DAYS = np.array([0.0, 3.0, 7.0, 10.0, 14.0, 17.0, 21.0, 24.0, 28.0])
 TREATED_OVER_CONTROL = 0.4
+RATE_DAYS = 21.0
+"""Days over which growth rates become the rate-based T/C."""
 
 VARIATION_ANIMALS = 400
 
@@ -72,7 +77,7 @@ class _Mice:
     def __init__(self, workers: int, animals: int | None) -> None:
         self.colony = Colony(workers=workers)
         self.animals = animals or VARIATION_ANIMALS
-        self.studies = POWER_STUDIES if animals is None else max(animals // 2, 20)
+        self._laboratories = POWER_LABORATORIES if animals is None else max(animals // 10, 4)
         self.days = np.arange(LONGEST_DAY + 1.0)
 
     def _value(self, name: str) -> float:
@@ -94,6 +99,32 @@ class _Mice:
     def without_estradiol(self) -> Mice:
         """No ovaries, no pellet."""
         return self.colony.typical(Host(ovariectomized=True))
+
+    @cached_property
+    def studies_that_work(self) -> list[tuple[Array, Array]]:
+        """Measured growth rates of treated and control animals, shape (studies, animals) each.
+
+        One entry for each laboratory and drug with a true rate-based T/C below 0.4.
+        """
+        found = []
+        host = Host(estradiol_pellet_mg=0.18, ovariectomized=True)
+        count = POWER_STUDIES * POWER_LARGEST_GROUP
+        shape = (POWER_STUDIES, POWER_LARGEST_GROUP)
+        for laboratory in range(self._laboratories):
+            generator = np.random.default_rng([8, laboratory])
+            both = self.colony.draw(2 * count, 100 + laboratory, host, trial_effects="drawn")
+            group, others = both.take(slice(0, count)), both.take(slice(count, None))
+            plain = self.colony.follow(group, (), POWER_DAYS).volume_mm3
+            control = self.colony.follow(others, (), POWER_DAYS).volume_mm3
+            for drug in self.colony.model.drugs:
+                given = [Treatment(drug, POWER_DOSE_MG_PER_KG)]
+                volume = self.colony.follow(group, given, POWER_DAYS).volume_mm3
+                effect = float(np.mean(_slopes(np.log(volume)) - _slopes(np.log(plain))))
+                if math.exp(RATE_DAYS * effect) < TREATED_OVER_CONTROL:
+                    rates = (_rates(x, generator).reshape(shape) for x in (volume, control))
+                    treated, untreated = rates
+                    found.append((treated, untreated))
+        return found
 
     def pelleted(self, mg: float, *, ovariectomized: bool = True) -> Mice:
         """A typical mouse with a new estradiol pellet."""
@@ -285,39 +316,29 @@ def _vehicle_group(mice: _Mice, asked: _Asked) -> dict[str, Answer]:
 
 
 def _power(mice: _Mice, asked: _Asked) -> dict[str, Answer]:
-    """Share of studies of truly effective doses with a significant difference in growth rate.
+    """Share of studies with a significant difference, among laboratories where treatment works.
 
-    As in Hather 2014 (doi:10.4137/CIN.S13974): each animal's growth rate is a least-squares slope of log
-    volume over three weeks, groups are compared by a t test, and a dose is effective when its
-    rate-based T/C on day 21 is below 0.4.
+    As in Hather 2014 (doi:10.4137/CIN.S13974): each animal's growth rate is a least-squares slope
+    of log volume, groups are compared by a t test, and a treatment works when its rate-based T/C on
+    day 21 is below 0.4.
     """
     size = int(re.findall(r"\d+", asked.endpoint)[0])
-    host = Host(estradiol_pellet_mg=0.18, ovariectomized=True)
-    count = size * mice.studies
-    generator = np.random.default_rng(8)
-    control = mice.colony.draw(count, 21, host)
-    control_rates = _rates(mice.colony.follow(control, (), POWER_DAYS).volume_mm3, generator)
-    hits, studies = 0, 0
-    for place, drug in enumerate(mice.colony.model.drugs):
-        for dose in POWER_DOSES_MG_PER_KG:
-            given = [Treatment(drug, dose)]
-            group = mice.colony.draw(count, 22 + place, host)
-            volume = mice.colony.follow(group, given, POWER_DAYS).volume_mm3
-            untreated = mice.colony.follow(group, (), POWER_DAYS).volume_mm3
-            effect = np.mean(np.log(volume[:, -1]) - np.log(untreated[:, -1]))
-            if not math.exp(effect) < TREATED_OVER_CONTROL:
-                continue
-            rates = _rates(volume, generator)
-            pairs = (x.reshape(mice.studies, size) for x in (rates, control_rates))
-            test = stats.ttest_ind(*pairs, axis=1)
-            hits += int(((test.pvalue < 0.05) & (test.statistic < 0)).sum())
-            studies += mice.studies
-    return {asked.endpoint: (hits / studies if studies else math.nan, "ratio")}
+    found = [(treated[:, :size], control[:, :size]) for treated, control in mice.studies_that_work]
+    if not found:
+        return {asked.endpoint: (math.nan, "ratio")}
+    treated, control = (np.concatenate(rates) for rates in zip(*found, strict=True))
+    test = stats.ttest_ind(treated, control, axis=1)
+    hits = (test.pvalue < 0.05) & (test.statistic < 0)
+    return {asked.endpoint: (float(hits.mean()), "ratio")}
 
 
 def _rates(volume: Array, generator: np.random.Generator) -> Array:
-    read = np.log(caliper_readings(volume, Measurement(), generator))
-    slopes: Array = np.polyfit(POWER_DAYS, read.T, 1)[0]
+    return _slopes(np.log(caliper_readings(volume, Measurement(), generator)))
+
+
+def _slopes(logs: Array) -> Array:
+    """Least-squares growth rate of each animal, shape (animals,)."""
+    slopes: Array = np.polyfit(POWER_DAYS, logs.T, 1)[0]
     return slopes
 
 

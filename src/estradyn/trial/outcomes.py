@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from estradyn.errors import ModelError
 from estradyn.trial.events import hypercalcemia, hypercalcemia_grade, symptomatic_flare
-from estradyn.trial.measurement import at_days, read_laboratory, read_tumor
+from estradyn.trial.measurement import at_days, censored, read_laboratory, read_tumor
 from estradyn.trial.outputs import measured_outputs
 from estradyn.trial.random_streams import Purpose
 from estradyn.trial.response import Response, best_overall_response, clinical_benefit
@@ -47,7 +47,8 @@ class VisitReadings:
     days
         Days the visits took place, shape (patients, visits).
     measured
-        Measured values by model output, shape (patients, visits) each.
+        Measured values by model output, shape (patients, visits) each; `BELOW_LIMIT` where a
+        value that the study censors lay below the quantification limit of its assay.
     """
 
     planned_days: Array
@@ -224,6 +225,7 @@ def _visit_readings(
     simulation: Simulation,
 ) -> tuple[VisitReadings, ...]:
     outputs = [output.name for output in simulation.outputs]
+    limit_of = {output.name: output.quantification_limit for output in simulation.outputs}
     readings = []
     for number, series in enumerate(visit_series(study)):
         on = actual_days(
@@ -253,6 +255,8 @@ def _visit_readings(
             patient_ids=group.patient_ids,
             series=number,
         )
+        limits = [limit_of[name] if series.censored else None for name in errors]
+        measured = censored(measured, np.array(limits, dtype=np.float64))
         by_output = {name: measured[:, :, place] for place, name in enumerate(errors)}
         readings.append(VisitReadings(series.planned_days, on, by_output))
     return tuple(readings)

@@ -18,12 +18,13 @@ from estradyn.engine import (
 )
 from estradyn.errors import ModelError
 from estradyn.model import Output, PatientModel, load_patient_model, modules_giving
+from estradyn.model.co_medication import with_co_medication
 from estradyn.population import Drawn, EngineBaseline, Population, stream_population
 from estradyn.trial.drugs import Drugs, known_drugs
 from estradyn.trial.outputs import needed_outputs
 from estradyn.trial.schedule import HOURS_PER_DAY, dose_schedule
 from estradyn.trial.simulation import Array, SimulatedPatients
-from estradyn.trial.study import Storage, Study, given_drugs
+from estradyn.trial.study import Storage, Study, co_medication_of, given_drugs
 
 
 class PatientSimulation:
@@ -99,9 +100,16 @@ class PatientSimulation:
         doses: DoseSchedule = dose_schedule(
             self._study, arm, arm_index, population.patient_ids, self._model.drugs
         )
+        parameters = with_co_medication(
+            population.parameters,
+            len(population),
+            co_medication_of(self._study, arm),
+            self._model.co_medication,
+            self._model.model,
+        )
         solution = solve(
             self._compiled,
-            population.parameters,
+            parameters,
             days * HOURS_PER_DAY,
             doses,
             initial_states=population.initial_states,

@@ -54,6 +54,12 @@ class Course(StrEnum):
     PROGRESSION = "progression"
 
 
+GROWING = 0.35
+"""Growth from the end of the flare window to the end of the study above which a tumor progresses,
+as the limit of mRECIST; in a shorter follow-up in proportion, on the log scale."""
+
+FULL_FOLLOW_UP, LAST_WEEK = 35.0, 7.0
+
 FLARES = (Course.FLARE_RESPONSE, Course.FLARE_STASIS)
 """Courses that rise early under treatment and do not go on growing."""
 
@@ -178,6 +184,7 @@ def simulate_study(
     first_animal: int = 0,
     rule: FlareRule | None = None,
     with_truth: bool = True,
+    values: Mapping[str, float] | None = None,
 ) -> SimulatedStudy:
     """Draw mice, treat them and measure them.
 
@@ -202,6 +209,8 @@ def simulate_study(
         Limits by which the true course is named.
     with_truth
         Whether true courses are worked out, which takes a second run of every treated mouse.
+    values
+        Parameters of the model, fixed for all mice of this laboratory.
 
     Raises
     ------
@@ -216,7 +225,9 @@ def simulate_study(
     drugs = {one.drug for arm in arms for one in arm.treatments}
     colony = colony_of(tuple(sorted(drugs)))
     size = sum(arm.size for arm in arms)
-    mice = colony.draw(size, seed, host, trial_effects=trial_effects, first=first_animal)
+    mice = colony.draw(
+        size, seed, host, trial_effects=trial_effects, values=values, first=first_animal
+    )
     grid = np.union1d(np.arange(0.0, days[-1] + 1.0), days) if with_truth else days
     parts, truths, start = [], [], 0
     for arm in arms:
@@ -266,9 +277,9 @@ def true_courses(
     Returns
     -------
     pandas.DataFrame
-        `course`; `early_rise` and `response` by the flare-aware class without error; `rise_percent`,
-        the largest change in the flare window; `over_untreated_percent`, by how much the tumor
-        exceeds in the window what it would be without drug; `final_change_percent`.
+        `course`; `early_rise` and `response` by the flare-aware class without error;
+        `rise_percent`, the largest change in the flare window; `over_untreated_percent`, by how
+        much the tumor exceeds in the window what it would be without drug; `final_change_percent`.
     """
     volume, plain = courses.volume_mm3, untreated.volume_mm3
     window = (courses.days > 0) & (courses.days <= rule.window_end)
@@ -276,9 +287,12 @@ def true_courses(
     for own, other in zip(volume, plain, strict=True):
         judged = flare_aware(courses.days, own, rule)
         over = float((own[window] / other[window]).max()) if window.any() else 1.0
+        course = _course(
+            judged.response, judged.early_rise, treated, own, courses.days, rule.window_end
+        )
         rows.append(
             {
-                "course": str(_course(judged.response, judged.early_rise, treated, own, courses)),
+                "course": str(course),
                 "early_rise": judged.early_rise,
                 "response": str(judged.response),
                 "rise_percent": judged.largest_rise,
@@ -290,17 +304,17 @@ def true_courses(
 
 
 def _course(
-    response: ResponseClass, rose: bool, treated: bool, volume: Array, courses: Courses
+    response: ResponseClass, rose: bool, treated: bool, volume: Array, days: Array, end: float
 ) -> Course:
+    """Name a course from volumes without error on every day."""
     if response in RESPONDED:
         return Course.FLARE_RESPONSE if rose and treated else Course.RESPONSE
-    if response is ResponseClass.PROGRESSION:
+    # A window that has just ended tells nothing yet: the last week of the study does then.
+    start = min(end, float(days[-1]) - LAST_WEEK)
+    share = (days[-1] - start) / FULL_FOLLOW_UP
+    before = float(np.interp(start, days, np.log(volume)))
+    if np.log(volume[-1]) - before >= min(share, 1.0) * np.log1p(GROWING):
         return Course.PROGRESSION
-    if response is ResponseClass.UNCONFIRMED_PROGRESSION:
-        # The study ends before the recheck: the last week tells.
-        week = int(np.searchsorted(courses.days, courses.days[-1] - 7.0))
-        growing = volume[-1] > volume[week] * np.exp(0.01 * 7.0)
-        return Course.PROGRESSION if growing or not treated else Course.FLARE_STASIS
     return Course.FLARE_STASIS if rose and treated else Course.STABLE
 
 
