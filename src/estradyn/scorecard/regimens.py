@@ -217,6 +217,13 @@ class _Women:
         shipped = load_patient_model(drugs=(drug,), modules=modules_giving(variables))
         self._model: PatientModel = as_treated_in(SCENARIO, shipped)
         self._record = self._model.drugs[drug]
+        self._variables = sorted(variables)
+        for name in self._variables:
+            if name not in self._model.model.unit_of:
+                raise InputError(
+                    f"a mapping asks for '{name}', which the model with {drug} does not have"
+                )
+        self._compiled = compile_model(self._model.model, self._variables)
         (self._population,) = stream_population(
             self._model,
             patients,
@@ -233,30 +240,20 @@ class _Women:
         interval = HOURS_PER_DAY * int(match["every"] or 1)
         doses = max(1, round(HOURS_PER_DAY * int(match["days"] or 1) / interval))
         amount = float(match["dose"]) * unit_ratio("mg", self._record.dose_unit)
-        names = sorted({name for target in targets for name in _variables(target)})
-        self._check(names, targets[0])
-        courses = self._courses(names, amount, interval, doses)
+        courses = self._courses(amount, interval, doses)
         return {target.id: self._predict(target, courses) for target in targets}
 
-    def _check(self, names: list[str], target: Target) -> None:
-        for name in names:
-            if name not in self._model.model.unit_of:
-                raise InputError(f"evidence '{target.id}': the model has no variable '{name}'")
-
-    def _courses(
-        self, names: list[str], amount: float, interval: float, doses: int
-    ) -> dict[str, list[Course]]:
+    def _courses(self, amount: float, interval: float, doses: int) -> dict[str, list[Course]]:
         people: Population = self._population
         before = np.arange(doses) * interval
         last = before[-1]
         # Just before a dose is an instant before it: at its own time the dose has been given.
         times = np.unique(np.concatenate([before[1:] - 1e-6, last + AFTER_LAST_DOSE, [0.0]]))
-        compiled = compile_model(self._model.model, names)
         schedule = DoseSchedule.repeated(
             len(people), self._record.dose_state, amount, interval=interval, count=doses
         )
         solution = solve(
-            compiled,
+            self._compiled,
             people.parameters,
             times,
             schedule,
@@ -266,7 +263,7 @@ class _Women:
         after = times >= last
         at_troughs = np.isin(times, [*(before[1:] - 1e-6), last + interval])
         found = {}
-        for name in names:
+        for name in self._variables:
             values = solution[name][solution.succeeded]
             # No variable that is asked for jumps with a dose, so time 0 is the drug-free value.
             found[name] = [
