@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import shutil
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from estradyn.engine import CompiledModel, DoseSchedule, Solution, solve
-from estradyn.model import ParameterTable
+from estradyn.model import OdeModel, ParameterTable, load_model
+from estradyn.model.composition import drug_records
+from estradyn.model.sources import models_directory
 from estradyn.population.draws import draw_candidates
 
 Array = NDArray[np.float64]
@@ -59,19 +64,32 @@ def draw(
     return {name: drawn[name] for name in names if name in drawn}, candidates.traits
 
 
+def tumor_model(drug: str) -> OdeModel:
+    """Read `tumor_response.ant` with one drug in it: the patient up to the tumor.
+
+    A text that takes drugs must stand beside their records, so it is read in a copy of the folder.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        models = Path(shutil.copytree(models_directory(), Path(folder) / "models"))
+        text = shutil.copy(Path(__file__).parent / "tumor_response.ant", models)
+        return load_model(text, drugs=(drug,))
+
+
 def treat(
     compiled: CompiledModel,
     parameters: Mapping[str, Array],
+    drug: str,
     dose: float,
     days: Array,
     *,
     initial_states: Array | None = None,
     workers: int = 2,
 ) -> Solution:
-    """Give toremifene, in mg, once a day and read the outputs on the given days."""
+    """Give a drug, in mg, once a day and read the outputs on the given days."""
     patients = len(next(iter(parameters.values())))
+    state = drug_records(models_directory())[drug].dose_state
     doses = DoseSchedule.repeated(
-        patients, "toremifene_gut", dose, interval=HOURS_PER_DAY, count=int(days[-1])
+        patients, state, dose, interval=HOURS_PER_DAY, count=int(days[-1])
     )
     return solve(
         compiled,

@@ -19,13 +19,12 @@ the missing treatment may explain.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
-from cohort import Array, RowValues, draw, treat, with_rows
+from cohort import Array, RowValues, draw, treat, tumor_model, with_rows
 
 from estradyn.engine import CompiledModel, compile_model
-from estradyn.model import ParameterTable, PatientModel, load_model, load_patient_model
+from estradyn.model import ParameterTable, PatientModel, load_patient_model
 from estradyn.population import EngineBaseline
 from estradyn.trial.events import hypercalcemia
 from estradyn.trial.study import HypercalcemiaDefinition
@@ -74,10 +73,9 @@ class BoneDisease:
         return parameters
 
     def _find_most_stimulated(self) -> Array:
-        model = load_model(Path(__file__).parent / "tumor_response.ant")
-        compiled = compile_model(model, ["tumor_lesion_stimulus"])
+        compiled = compile_model(tumor_model("toremifene"), ["tumor_lesion_stimulus"])
         parameters = self._drawn(self._patient.parameters, compiled)
-        stimulus = treat(compiled, parameters, 60.0, DAYS)["tumor_lesion_stimulus"]
+        stimulus = treat(compiled, parameters, "toremifene", 60.0, DAYS)["tumor_lesion_stimulus"]
         order = np.argsort(-stimulus.max(axis=1))
         return np.sort(order[: int(SIMULATED_SHARE * PATIENTS)])
 
@@ -94,7 +92,9 @@ class BoneDisease:
         if self._baselines is None:
             solver = EngineBaseline(self._patient, workers=2)
             self._baselines = solver(parameters, len(self._most_stimulated)).states
-        solution = treat(self._calcium, parameters, 60.0, DAYS, initial_states=self._baselines)
+        solution = treat(
+            self._calcium, parameters, "toremifene", 60.0, DAYS, initial_states=self._baselines
+        )
         calcium = solution["plasma_calcium"]
         episode = hypercalcemia(DAYS, calcium, DEFINITION)
         found = episode.occurred

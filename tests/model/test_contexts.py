@@ -63,6 +63,19 @@ end
 }
 RECORD = """---
 title: {title}
+class: receptor antagonist
+brand_names: [Madeupol]
+approved_use: None, it is made up.
+audience: research
+source: Made up
+url: https://example.org/drug
+licence: CC-BY-4.0
+language: en
+last_reviewed: 2026-01-31
+review_frequency: 12 months
+status: current
+version: 1
+tags: [made up]
 part: {part}
 acts_on: [binding]
 dose_state: {state}
@@ -141,6 +154,18 @@ def test_tables_of_a_context_hold_what_differs_there(models: Path) -> None:
     assert load_parameters("dish", models).by_name["body_rate"].value == 1
     (models / "dish" / "body.tsv").write_text(table(memory=6))
     assert load_parameters("dish", models).by_name["memory"].value == 6
+
+
+def test_shared_tables_may_repeat_rows_that_the_context_does_not_have(models: Path) -> None:
+    text = (models / "drugs" / "blocker_dish.ant").read_text()
+    text = text.replace("end\n", "  blocker: ligand(blocker_second);\nend\n")
+    (models / "drugs" / "blocker_dish.ant").write_text(text)
+    for name in ("body", "blocker"):
+        path = models / f"{name}.tsv"
+        path.write_text(path.read_text() + table(dose_cap=1).splitlines()[1] + "\n")
+    assert "dose_cap" not in load_parameters("dish", models).by_name
+    with pytest.raises(ParameterError, match="'dose_cap' stands in"):
+        load_parameters("patient", models)
 
 
 def test_other_tables_belong_to_a_context_alone(models: Path) -> None:

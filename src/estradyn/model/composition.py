@@ -9,18 +9,26 @@ and every drug whose record names `breast_binding` under `acts_on` adds its vari
 `<drug>_breast_binding` there. Without a drug the line stands as it is: 0 for a sum, 1 for a
 product. The result is Antimony text like any other. Root models of other contexts (see
 `estradyn.model.context`) are composed in the same way, each with the parts that drugs bring for it.
+
+The text also marks modules that are put in on demand::
+
+    endometrium: endometrial_growth(endometrial_thickness);  // optional
+    endometrium.estrogen_ratio := uterus_estrogen_ratio;
+
+Left out, the instance goes with every line that begins with its name and a dot.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from estradyn.errors import ModelError
 from estradyn.model.context import PATIENT, Context, context_of
 from estradyn.model.drug_record import DrugRecord, read_drug_record
+from estradyn.model.text_file import read_text
 
 _SLOT = re.compile(
     r"^(?P<start>\s*(?:\w+\.)?(?P<name>\w+)\s*:=\s*)(?P<neutral>[01])\s*;"
@@ -30,6 +38,10 @@ _MODEL = re.compile(r"^model\s+\w+\s*\(\s*\)\s*$")
 _END = re.compile(r"^end\s*$")
 _IMPORT = re.compile(r'^import\s+"[^"]+"\s*;?\s*$')
 _INSTANCE = re.compile(r"^\s*(?P<name>\w+)\s*:\s*\w+\s*\(")
+_OPTIONAL = re.compile(
+    r"^\s*(?P<name>\w+)\s*:\s*\w+\s*\((?P<gives>[^)]*)\)\s*;\s*//\s*optional\s*$"
+)
+_MEMBER = re.compile(r"^\s*(?P<instance>\w+)\.\w+\s*:?=")
 _NEUTRAL = {"sum": "0", "product": "1"}
 _OPERATOR = {"sum": " + ", "product": " * "}
 
@@ -54,15 +66,19 @@ class Composition:
     drugs
         Records of the drugs in it, by name; None for a text that takes no drugs.
     absent_instances
-        Module instances of the drugs that were left out; their tables do not apply.
+        Module instances that were left out, optional ones and those of drugs; their tables do not
+        apply.
     context
         What the drugs act in.
+    absent_variables
+        What the optional modules left out would have given.
     """
 
     lines: tuple[Line, ...]
     drugs: Mapping[str, DrugRecord] | None
     absent_instances: frozenset[str]
     context: Context
+    absent_variables: frozenset[str] = frozenset()
 
     @property
     def text(self) -> str:
@@ -86,8 +102,10 @@ class _Part:
     instances: tuple[str, ...]
 
 
-def compose(path: Path, drugs: Sequence[str] | None = None) -> Composition:
-    """Read a model's text and put drugs into it.
+def compose(
+    path: Path, drugs: Sequence[str] | None = None, modules: Sequence[str] | None = None
+) -> Composition:
+    """Read a model's text and put drugs and optional modules into it.
 
     Parameters
     ----------
@@ -95,19 +113,33 @@ def compose(path: Path, drugs: Sequence[str] | None = None) -> Composition:
         Antimony file. A file without a line `// sum over drugs` takes no drugs and stays as it is.
     drugs
         Names of drugs with a record for the model's context, in any order; all by default.
+    modules
+        Names of optional modules of the text; all by default.
 
     Raises
     ------
     ModelError
-        If a drug has no record, or its part does not fit; names file and line.
+        If a drug has no record, or its part does not fit; names file and line. If the text marks no
+        such optional module.
     """
     lines = _read_lines(path)
+    optional = _optional_modules(lines)
+    without = {} if modules is None else {k: v for k, v in optional.items() if k not in modules}
+    unmarked = sorted(set(modules or ()) - optional.keys())
+    if unmarked:
+        raise ModelError(
+            f"there is no optional module '{unmarked[0]}'; there are: "
+            f"{', '.join(optional) or 'none'}",
+            source=path,
+        )
+    kept = tuple(line for line in lines if not _belongs_to(line, without))
+    variables = frozenset(name for names in without.values() for name in names)
     slots = {
         match["name"]: match for line in lines if (match := _SLOT.match(line.text)) is not None
     }
     context = context_of(path)
     if not slots:
-        return Composition(lines, None, frozenset(), context)
+        return Composition(kept, None, frozenset(without), context, variables)
     known = drug_records(context.folder, context.name)
     unknown = sorted(set(drugs or ()) - known.keys())
     if unknown:
@@ -123,7 +155,29 @@ def compose(path: Path, drugs: Sequence[str] | None = None) -> Composition:
     for part in taken:
         _check_actions(part, slots)
     left_out = {name for part in parts if part.record.name not in chosen for name in part.instances}
-    return Composition(_stitched(lines, taken, path), chosen, frozenset(left_out), context)
+    absent = frozenset(left_out | without.keys())
+    return Composition(_stitched(kept, taken, path), chosen, absent, context, variables)
+
+
+def optional_modules(path: Path) -> dict[str, tuple[str, ...]]:
+    """Names of the optional modules of a text, each with the variables that it gives."""
+    return _optional_modules(_read_lines(path))
+
+
+def _optional_modules(lines: Sequence[Line]) -> dict[str, tuple[str, ...]]:
+    found = (match for line in lines if (match := _OPTIONAL.match(line.text)) is not None)
+    return {
+        match["name"]: tuple(name.strip() for name in match["gives"].split(",")) for match in found
+    }
+
+
+def _belongs_to(line: Line, modules: Collection[str]) -> bool:
+    """Whether a line is the instance of one of some modules, or sets something inside it."""
+    match = _OPTIONAL.match(line.text)
+    if match is not None:
+        return match["name"] in modules
+    member = _MEMBER.match(line.text)
+    return member is not None and member["instance"] in modules
 
 
 def drug_records(folder: Path, context: str = PATIENT) -> dict[str, DrugRecord]:
@@ -151,7 +205,7 @@ def drug_records(folder: Path, context: str = PATIENT) -> dict[str, DrugRecord]:
         if record is not None:
             records[record.name] = record
     for path in own.glob("*.md"):
-        record = read_drug_record(path)
+        record = read_drug_record(path, medicine=context == PATIENT)
         if record.name in records:
             raise ModelError(
                 f"{records[record.name].path} is a record of '{record.name}' for this context too",
@@ -162,10 +216,7 @@ def drug_records(folder: Path, context: str = PATIENT) -> dict[str, DrugRecord]:
 
 
 def _read_lines(path: Path) -> tuple[Line, ...]:
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ModelError(f"cannot be read as UTF-8 text ({error})", source=path) from error
+    text = read_text(path, ModelError)
     return tuple(Line(line, path, number) for number, line in enumerate(text.splitlines(), 1))
 
 

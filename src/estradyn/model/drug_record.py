@@ -16,7 +16,9 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from estradyn.errors import InputError, ModelError, UnitError
+from estradyn.model.front_matter import check_front_matter
 from estradyn.model.ode_model import OdeModel
+from estradyn.model.text_file import read_text
 from estradyn.model.units import unit_ratio
 
 _FENCE = "---"
@@ -81,19 +83,24 @@ class DrugRecord:
         return replace(self, **links, part=part, acts_on=acts_on)
 
 
-def read_drug_record(path: Path) -> DrugRecord:
+def read_drug_record(path: Path, *, medicine: bool = True) -> DrugRecord:
     """Read a drug record; YAML tags that build objects are refused.
+
+    Parameters
+    ----------
+    path
+        Markdown file with front matter.
+    medicine
+        Whether it is the record of a drug that people take, which says more of itself than that of
+        a reagent; see `estradyn.model.front_matter`.
 
     Raises
     ------
     InputError
-        Naming file and line, if the front matter is missing, is not plain YAML, or lacks the
-        fields that tie the drug to the model.
+        Naming the file and the line or field, if the front matter is missing, is not plain YAML,
+        or lacks a field or holds something else in it.
     """
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"cannot be read as UTF-8 text ({error})", source=path) from error
+    text = read_text(path, InputError)
     parts = text.split(_FENCE + "\n", 2)
     if len(parts) != 3 or parts[0].strip():
         raise InputError("must begin with YAML front matter between two lines '---'", source=path)
@@ -107,6 +114,7 @@ def read_drug_record(path: Path) -> DrugRecord:
         raise InputError(f"front matter: {problem}", source=path, line=line) from error
     if not isinstance(fields, dict):
         raise InputError("the front matter must be a list of 'name: value' lines", source=path)
+    check_front_matter(fields, path, medicine=medicine)
     part, acts_on = _part(fields, path)
     return DrugRecord(
         name=path.stem,

@@ -21,7 +21,7 @@ VALUE_COLUMNS = (
     *("level", "class", "source", "note"),
 )
 CORRELATION_COLUMNS = ("first", "second", "correlation", "class", "source", "note")
-OTHER_TABLES = frozenset(["correlations", "baseline", "plausibility", "outputs"])
+OTHER_TABLES = frozenset(["correlations", "baseline", "plausibility", "outputs", "co_medication"])
 """Stems of the tables beside the value tables."""
 
 
@@ -202,8 +202,7 @@ def read_parameters(
     ParameterError
         Naming file and line of a row that may not be used, or a parameter without a row.
     """
-    from_others = _read_rows(model, shared, stem, absent)
-    rows = {name: row for name, row in from_others.items() if not row.is_trait}
+    rows = _read_rows(model, shared, stem, absent, with_traits=False)
     rows |= _read_rows(model, sorted(directory.glob("*.tsv")), stem, absent)
     missing = [name for name in model.parameter_names if name not in rows]
     if missing and stem is None:
@@ -217,7 +216,12 @@ def read_parameters(
 
 
 def _read_rows(
-    model: OdeModel, paths: Sequence[Path], stem: str | None, absent: frozenset[str]
+    model: OdeModel,
+    paths: Sequence[Path],
+    stem: str | None,
+    absent: frozenset[str],
+    *,
+    with_traits: bool = True,
 ) -> dict[str, ParameterRow]:
     """Rows of the value tables among files, by flattened name."""
     rows: dict[str, ParameterRow] = {}
@@ -228,6 +232,8 @@ def _read_rows(
             short = cells.text("name")
             name, known = _resolve(model, path.stem, short)
             if stem is not None and path.stem != stem and name == short:
+                continue
+            if not (known or with_traits):
                 continue
             row = _read_row(cells, name, is_trait=not known)
             if name in rows:

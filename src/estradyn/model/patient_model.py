@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 
 from estradyn.errors import ModelError, ParameterError, UnitError
-from estradyn.model.composition import Composition, compose, drug_records
+from estradyn.model.co_medication import CoMedicationEffect, read_co_medication
+from estradyn.model.composition import Composition, compose, drug_records, optional_modules
 from estradyn.model.context import PATIENT, context_of
 from estradyn.model.drug_record import DrugRecord, check_drug
 from estradyn.model.loading import load_model
@@ -21,6 +22,7 @@ from estradyn.model.table_file import TableRow, read_table
 from estradyn.model.units import same_unit
 
 _CHANGES = ("absolute", "percent")
+_LIMIT_COLUMNS = ("quantification_limit", "limit_source")
 
 
 @dataclass(frozen=True)
@@ -62,6 +64,11 @@ class Output:
         Name in the table of endpoints.
     change
         `absolute`, or `percent` of the value at baseline.
+    quantification_limit
+        Least value that the assay can put a number to, in the unit; None where it has no limit.
+        Below it a measured value is censored.
+    limit_source
+        Where the limit comes from; empty without one.
     """
 
     name: str
@@ -69,6 +76,8 @@ class Output:
     unit: str
     endpoint: str
     change: str
+    quantification_limit: float | None = None
+    limit_source: str = ""
 
 
 @dataclass(frozen=True)
@@ -91,6 +100,8 @@ class PatientModel:
         Records of the drugs that the model holds, by name.
     digest
         SHA-256 over the names and contents of all files in the models folder.
+    co_medication
+        What other medication does to the drugs that the model holds.
     """
 
     model: OdeModel
@@ -100,6 +111,7 @@ class PatientModel:
     outputs: tuple[Output, ...]
     drugs: Mapping[str, DrugRecord]
     digest: str
+    co_medication: tuple[CoMedicationEffect, ...] = ()
 
 
 def load_parameters(
@@ -107,6 +119,7 @@ def load_parameters(
     directory: str | Path | None = None,
     *,
     drugs: Sequence[str] | None = None,
+    modules: Sequence[str] | None = None,
 ) -> ParameterTable:
     """Read the value tables of a model.
 
@@ -120,6 +133,8 @@ def load_parameters(
         Folder of the models; the shipped ones if not given.
     drugs
         Drugs that a root model holds; all with a record for its context by default.
+    modules
+        Optional modules that it holds; all by default.
 
     Raises
     ------
@@ -128,7 +143,8 @@ def load_parameters(
     """
     path = _model_path(model_name, directory)
     whole = model_name == PATIENT or not context_of(path).is_patient
-    return _read_tables(load_model(path, drugs=drugs), path, whole, compose(path, drugs))
+    model = load_model(path, drugs=drugs, modules=modules)
+    return _read_tables(model, path, whole, compose(path, drugs, modules))
 
 
 def load_patient_model(
@@ -136,6 +152,7 @@ def load_patient_model(
     model_name: str = PATIENT,
     *,
     drugs: Sequence[str] | None = None,
+    modules: Sequence[str] | None = None,
 ) -> PatientModel:
     """Read a patient model with its tables and drug records.
 
@@ -148,6 +165,9 @@ def load_patient_model(
     drugs
         Drugs that the model holds, of those with a record for its context; all by default. A
         trial names those of its arms, so that it pays for no other.
+    modules
+        Optional modules that the model holds; all by default. A trial names those that give what
+        its visits measure.
 
     Raises
     ------
@@ -155,9 +175,9 @@ def load_patient_model(
         Naming file and line of what may not be used.
     """
     path = _model_path(model_name, directory)
-    composition = compose(path, drugs)
+    composition = compose(path, drugs, modules)
     context = composition.context
-    text_model = load_model(path, strict_units=True, drugs=drugs)
+    text_model = load_model(path, strict_units=True, drugs=drugs, modules=modules)
     table = _read_tables(text_model, path, True, composition)
     model = with_values(text_model, table.model_values())
     records = composition.drugs
@@ -175,10 +195,23 @@ def load_patient_model(
         parameters=table,
         baseline=_read_baseline(folder / "baseline.tsv", model),
         plausibility=_read_plausibility(folder / "plausibility.tsv", model),
-        outputs=_read_outputs(output_tables, model),
+        outputs=_read_outputs(output_tables, model, composition.absent_variables),
         drugs=MappingProxyType(dict(records)),
         digest=_digest(context.folder),
+        co_medication=_read_co_medication(
+            folder / "co_medication.tsv", model, composition.absent_instances
+        ),
     )
+
+
+def modules_giving(
+    variables: Collection[str],
+    model_name: str = PATIENT,
+    directory: str | Path | None = None,
+) -> tuple[str, ...]:
+    """Name the optional modules of a model that give at least one of some variables."""
+    optional = optional_modules(_model_path(model_name, directory))
+    return tuple(name for name, given in optional.items() if not set(given).isdisjoint(variables))
 
 
 def with_values(model: OdeModel, values: Mapping[str, float]) -> OdeModel:
@@ -285,6 +318,20 @@ def _read_baseline(path: Path, model: OdeModel) -> tuple[BaselineOverride, ...]:
     return tuple(overrides)
 
 
+def _read_co_medication(
+    path: Path, model: OdeModel, absent: frozenset[str]
+) -> tuple[CoMedicationEffect, ...]:
+    """Read the effects on parameters of the model; those on drugs left out do not apply."""
+    effects = []
+    for effect in read_co_medication(path):
+        name = effect.parameter
+        if name in model.parameter_names:
+            effects.append(effect)
+        elif not any(name.startswith(instance + "_") for instance in absent):
+            raise ParameterError(f"'{name}' is not a parameter of the model", source=path)
+    return tuple(effects)
+
+
 def _read_plausibility(path: Path, model: OdeModel) -> tuple[PlausibilityRule, ...]:
     rules = []
     for cells in _optional_table(path, ("output", "lower", "upper", "reason", "source")):
@@ -307,11 +354,15 @@ def _read_plausibility(path: Path, model: OdeModel) -> tuple[PlausibilityRule, .
     return tuple(rules)
 
 
-def _read_outputs(paths: Sequence[Path], model: OdeModel) -> tuple[Output, ...]:
+def _read_outputs(
+    paths: Sequence[Path], model: OdeModel, absent: frozenset[str]
+) -> tuple[Output, ...]:
+    """Read the tables of outputs; what optional modules left out would give is passed over."""
     outputs: dict[str, Output] = {}
-    columns = ("name", "label", "unit", "endpoint", "change")
-    for cells in (row for path in paths for row in _optional_table(path, columns)):
+    for cells in (row for path in paths for row in _output_rows(path)):
         name, unit = cells.text("name"), cells.text("unit")
+        if name in absent:
+            continue
         if name not in model.unit_of:
             raise cells.error(f"'{name}' is not a variable of the model")
         if name in outputs:
@@ -330,8 +381,29 @@ def _read_outputs(paths: Sequence[Path], model: OdeModel) -> tuple[Output, ...]:
             unit,
             cells.text("endpoint"),
             cells.choice("change", _CHANGES),
+            *_quantification(cells),
         )
     return tuple(outputs.values())
+
+
+def _output_rows(path: Path) -> list[TableRow]:
+    columns = ("name", "label", "unit", "endpoint", "change")
+    return read_table(path, columns, _LIMIT_COLUMNS) if path.is_file() else []
+
+
+def _quantification(cells: TableRow) -> tuple[float | None, str]:
+    """Limit of an output's assay and its source; both are stated or neither is."""
+    limit = cells.optional_number("quantification_limit")
+    if limit is None:
+        return None, ""
+    if limit <= 0:
+        raise cells.error(f"quantification_limit is {limit:g}, it must be above 0")
+    if cells.text("change") != "absolute":
+        raise cells.error(
+            "a value with a quantification_limit has no percent change once it is below; give it "
+            "the change 'absolute'"
+        )
+    return limit, cells.text("limit_source")
 
 
 def _digest(folder: Path) -> str:

@@ -9,7 +9,11 @@ from estradyn.scorecard.prediction import Predictor, Progress
 from estradyn.scorecard.scoring import Score, judge
 from estradyn.scorecard.targets import targets_of
 
-CONTEXTS: Mapping[str, str] = {"mouse": "estradyn.scorecard.mouse"}
+CONTEXTS: Mapping[str, str] = {
+    "clinical": "estradyn.scorecard.clinical",
+    "in_vitro": "estradyn.scorecard.in_vitro",
+    "mouse": "estradyn.scorecard.mouse",
+}
 """Name of a context to the module whose `predict` is its predictor.
 
 A module is imported when its context is scored. A context stands here once its mapping table and

@@ -15,7 +15,7 @@ from estradyn.model import Output
 from estradyn.trial import statistics
 from estradyn.trial.outcomes import VisitReadings
 from estradyn.trial.statistics import Estimate, SurvivalCurve
-from estradyn.trial.study import Arm, OffStudyRule, Study
+from estradyn.trial.study import Arm, BelowQuantification, OffStudyRule, Study
 
 COLUMNS = (
     "arm",
@@ -58,7 +58,7 @@ class ArmTables:
 
     arm: Arm
     patients: pd.DataFrame
-    visits: tuple[VisitReadings, ...]
+    visits: Sequence[VisitReadings]
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,9 @@ def endpoint_table(
     Kaplan-Meier in months, its hazard ratio is against the first arm. A quantity measured at
     visits is the mean over patients still on study under the study's own off-study rule (for
     Ki-67 the change of the geometric mean, for tumor volume the median change), and its change is
-    from the measured baseline.
+    from the measured baseline. One whose assay has a quantification limit is the median, beside the
+    share of patients below the limit; a median below it has no value, and at most the limit as
+    upper end.
 
     Parameters
     ----------
@@ -237,15 +239,22 @@ def _visit_rows(study: Study, tables: ArmTables, outputs: Mapping[str, Output]) 
     off_day = _numbers(tables, f"off_study_day_{study.off_study.rule}")
     leaves = np.where(np.isnan(off_day), np.inf, off_day)
     rows = []
-    for readings in tables.visits:
+    for visits, readings in zip(study.visits, tables.visits, strict=True):
+        censors = visits.below_quantification is BelowQuantification.CENSORED
         on_study = readings.days <= leaves[:, None]
         # Levels of several drugs of one arm are told apart by the names of the outputs.
         times_named = Counter(outputs[name].endpoint for name in readings.outputs)
-        for place, name in enumerate(readings.outputs):
+        for name in readings.outputs:
             output = outputs[name]
             endpoint = output.endpoint if times_named[output.endpoint] == 1 else name
-            values = np.where(on_study, readings.measured[:, :, place], np.nan)
+            values = np.where(on_study, readings.measured[name], np.nan)
+            limit = output.quantification_limit if censors else None
             for visit, day in enumerate(readings.planned_days):
+                if limit is not None:
+                    rows += _censored_rows(
+                        tables.arm, endpoint, values[:, visit], limit, output, day
+                    )
+                    continue
                 changes = output.change == "percent"
                 if changes and day == 0.0:
                     continue
@@ -253,6 +262,22 @@ def _visit_rows(study: Study, tables: ArmTables, outputs: Mapping[str, Output]) 
                 unit = "percent" if changes else output.unit
                 rows.append(_Row(tables.arm, endpoint, estimate, unit, float(day)))
     return rows
+
+
+def _censored_rows(
+    arm: Arm,
+    endpoint: str,
+    values: NDArray[np.float64],
+    limit: float,
+    output: Output,
+    day: float,
+) -> list[_Row]:
+    """Median, which needs no number for what is below the limit, and how many are."""
+    below = f"{endpoint}_below_quantification_limit"
+    return [
+        _Row(arm, endpoint, statistics.censored_median(values, limit), output.unit, float(day)),
+        _Row(arm, below, statistics.share_below_percent(values), "percent", float(day)),
+    ]
 
 
 def _visit_estimate(
@@ -296,5 +321,5 @@ def _published(row: _Row) -> list[PublishedValue]:
     if len(row.arm.regimens) != 1:
         return []
     regimen = row.arm.regimens[0]
-    values = published_values(row.endpoint, regimen.drug, regimen.dose / regimen.interval, row.day)
+    values = published_values(row.endpoint, regimen.drug, regimen.daily_dose, row.day)
     return [value for value in values if value.unit == row.unit]

@@ -10,11 +10,19 @@ from estradyn.trial.study import Arm, Measurement, Study
 MEASURED_OUTPUTS: Mapping[Measurement, tuple[str, ...]] = {
     Measurement.CALCIUM: ("plasma_calcium",),
     Measurement.ESTRADIOL: ("estradiol_concentration",),
+    Measurement.ESTRONE: ("estrone_concentration", "estrone_sulfate_concentration"),
     Measurement.BONE_MARKERS: ("ctx", "p1np", "bone_alkaline_phosphatase"),
     Measurement.BONE_MINERAL_DENSITY: ("lumbar_spine_bmd", "total_hip_bmd"),
     Measurement.LIPIDS: ("total_cholesterol", "ldl", "hdl", "triglycerides"),
     Measurement.KI67: ("ki67",),
     Measurement.TUMOR_VOLUME: ("soft_tissue_tumor_volume",),
+    Measurement.FDG_UPTAKE: ("fdg_uptake",),
+    Measurement.FES_UPTAKE: ("fes_uptake",),
+    Measurement.GONADOTROPINS: ("follicle_stimulating_hormone", "luteinizing_hormone"),
+    Measurement.SHBG: ("sex_hormone_binding_globulin",),
+    Measurement.ENDOMETRIAL_THICKNESS: ("endometrial_thickness",),
+    Measurement.HOT_FLASHES: ("hot_flash_probability",),
+    Measurement.QTC: ("qtc_change",),
 }
 """Model outputs of every measurement but the drug concentration, whose outputs the drugs name."""
 
