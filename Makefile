@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.installed
 
-.PHONY: trial test slow lint lock clean
+.PHONY: trial test slow lint calibrate lock clean
 
 $(READY): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Estradyn needs Python 3.11 or newer; name one with PYTHON=/path/to/python")'
@@ -26,6 +26,10 @@ test: $(READY) lint
 
 slow: $(READY)
 	$(BIN)/pytest -m slow
+
+# Rewrites fitted rows of the tables in the order in which the fits build on each other.
+calibrate: $(READY)
+	for fit in bone_and_liver tamoxifen_tissues flare_and_response hypercalcemia; do $(BIN)/python calibration/$$fit.py || exit 1; done
 
 # Needs uv; the lock holds every platform and no address.
 lock:

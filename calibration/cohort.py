@@ -50,6 +50,33 @@ def with_rows(table: ParameterTable, changes: Mapping[str, RowValues]) -> Parame
     return ParameterTable(tuple(rows), table.correlations)
 
 
+def write_rows(changes: Mapping[str, RowValues]) -> None:
+    """Print new values and spreads, and put them into the tables of the shipped models.
+
+    Numbers are rounded to four digits; nothing else in a table changes.
+    """
+    cells = {
+        (row, column): f"{number:.4g}"
+        for row, values in changes.items()
+        for column, number in (("value", values.value), ("spread", values.spread))
+        if number is not None
+    }
+    for (row, column), text in cells.items():
+        print(f"{row}: {column} {text}")
+    for path in models_directory().glob("*.tsv"):
+        lines = [line.split("\t") for line in path.read_text(encoding="utf-8").split("\n")]
+        header, before = lines[0], [list(line) for line in lines]
+        for line in lines[1:]:
+            for name in (f"{path.stem}_{line[0]}", line[0]):
+                for column in ("value", "spread"):
+                    if (name, column) in cells:
+                        line[header.index(column)] = cells.pop((name, column))
+        if lines != before:
+            path.write_text("\n".join("\t".join(line) for line in lines), encoding="utf-8")
+    if cells:
+        raise KeyError(f"no row called {sorted(cells)}")
+
+
 def draw(
     table: ParameterTable, names: tuple[str, ...], seed: int, patients: int
 ) -> tuple[dict[str, Array], dict[str, Array]]:
