@@ -17,7 +17,7 @@ signal is 18 times its own level without drug, 21 times at 60 mg/day.
 from __future__ import annotations
 
 import numpy as np
-from cohort import Array, RowValues, treat, write_rows
+from cohort import Array, treat
 from scipy.optimize import minimize_scalar
 
 from estradyn.engine import CompiledModel, compile_model
@@ -81,16 +81,12 @@ class TypicalPatient:
 
 
 def main() -> None:
-    """Fit, write the rows and print what they reach."""
+    """Fit, print the rows and what they reach."""
     typical = TypicalPatient(load_patient_model(drugs=("toremifene",)))
     bone = typical.fit("bone", BONE_TARGETS)
     liver = typical.fit("liver", LIVER_TARGETS)
-    write_rows(
-        {
-            "toremifene_ligand_bone_agonism": RowValues(bone),
-            "toremifene_ligand_liver_agonism": RowValues(liver),
-        }
-    )
+    print(f"toremifene_ligand_bone_agonism: value {bone:.3g}")
+    print(f"toremifene_ligand_liver_agonism: value {liver:.3g}")
     for dose in (40.0, 60.0):
         print(f"{dose:g} mg/day, days {DAYS[1]:g} and {DAYS[2]:g}")
         for name, values in typical.changes(dose, bone=bone, liver=liver).items():

@@ -60,9 +60,26 @@ class Parameter:
         return float(expit(free)) if self.scale == "logit" else float(free)
 
 
-# Starting values: a sketch of the same equations (docs/decisions/0004). The tolerance is the standard
-# deviation, on the free scale, of the penalty that holds a parameter near its start.
-PARAMETERS = PARAMROWS
+# Starting values: a sketch of the same equations (docs/decisions/0004). The tolerance is the
+# standard deviation, on the free scale, of the penalty that holds a parameter near its start.
+PARAMETERS = (
+    Parameter("receptor_engagements_per_birth", 9.96, 0.2),
+    Parameter("receptor_tumor_estradiol_ratio", 1.34, 0.2),
+    Parameter("tumor_mediator_rate", 0.0063, 0.3),
+    Parameter("tumor_er_positive", 0.626, 0.2, "logit"),
+    Parameter("tumor_growth_dependence_logit", 1.31, 0.4, "identity"),
+    Parameter("tumor_growth_dependence_logit", 1.66, 0.2, "log", "spread"),
+    Parameter("tumor_birth_rate", 0.00088, 0.3),
+    Parameter("tumor_birth_rate", 0.31, 0.2, "log", "spread"),
+    Parameter("tumor_loss_ratio", 0.507, 0.3, "logit"),
+    Parameter("tumor_serm_resistant_logit", -7.5, 1.5, "identity"),
+    Parameter("tumor_serm_resistant_logit", 3.2, 0.3, "log", "spread"),
+    Parameter("tumor_resistant_logit", -5.9, 1.5, "identity"),
+    Parameter("tumor_resistant_logit", 2.2, 0.3, "log", "spread"),
+    Parameter("tumor_resistant_fitness", 0.727, 0.2),
+    Parameter("tumor_resistance_rate", 4.2e-6, 0.5),
+    Parameter("tumor_fdg_response_rate", 0.0094, 0.4),
+)
 PENALTY_WEIGHT = 0.35
 
 
@@ -160,9 +177,9 @@ def misfit(reached: Mapping[str, Reached]) -> Array:
     fallen in 85 % (KI16), uptake up around day 8, and more in responders (FL17, FL18, in
     receptor-positive disease), response at least as frequent after flare (FL02, FL15). Letrozole:
     response 32 % and 9.4 months (EF53, EF51; anastrozole 33 % and 8.2, EF37, EF39; exemestane 9.9,
-    EF80), benefit 56 % (EF41), Ki-67 -76 and -82 % (anastrozole, KI01, KI02). Ki-67 is published for
-    primary tumors; on day 84 it has a wide tolerance, as resistant cells come through in metastatic
-    disease. The threshold is set so that flare is 16 %, so flare itself is no term.
+    EF80), benefit 56 % (EF41), Ki-67 -76 and -82 % (anastrozole, KI01, KI02). Ki-67 is published
+    for primary tumors; on day 84 it has a wide tolerance, as resistant cells come through in
+    metastatic disease. The threshold is set so that flare is 16 %, so flare itself is no term.
     """
     first, second, inhibitor = (reached[arm.drug] for arm in ARMS)
     more_response = first.response_with_flare - first.response_without_flare
@@ -267,8 +284,6 @@ def changes_at(free: Array) -> dict[str, RowValues]:
         numbers.setdefault(parameter.row, {})[parameter.number] = parameter.from_free(place)
     # One rate for all three stages of the cascade: they are not identifiable apart.
     numbers["tumor_stimulation_rate"] = dict(numbers["tumor_mediator_rate"])
-    # One agonism for both SERMs: no published number tells them apart.
-    numbers["tamoxifen_ligand_breast_agonism"] = dict(numbers["toremifene_ligand_breast_agonism"])
     return {row: RowValues(**values) for row, values in numbers.items()}
 
 
@@ -312,7 +327,7 @@ def main() -> None:
     many = Cohort(table, compiled, SEED, THRESHOLD_PATIENTS)
     _, scale = many.run(changes, ARMS[0])
     threshold = table.by_name["flare_threshold"].value
-    write_rows({**changes, "flare_threshold": RowValues(value=scale * threshold)})
+    write_rows(table, {**changes, "flare_threshold": RowValues(value=scale * threshold)})
 
     others = Cohort(table, compiled, VALIDATION_SEED, VALIDATION_PATIENTS)
     shown = [(arm, True) for arm in (*ARMS, Arm("toremifene", 200.0))]

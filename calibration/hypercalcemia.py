@@ -135,7 +135,7 @@ def main() -> None:
             high = maximum
     maximum = float(np.sqrt(low * high))
     sensitivity = cohort.sensitivity_for(maximum)
-    write_rows(BoneDisease.changes(sensitivity, maximum))
+    write_rows(patient.parameters, BoneDisease.changes(sensitivity, maximum))
     for label, judged in (("fit", cohort), ("others", BoneDisease(patient, VALIDATION_SEED))):
         reached = judged.observe(sensitivity, maximum)
         print(f"{label}: incidence with bone metastases {100 * reached.incidence:.2f} %")

@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
-from cohort import HOURS_PER_DAY, RowValues, write_rows
+from cohort import HOURS_PER_DAY
 from scipy.optimize import minimize_scalar
 
 from estradyn.engine import DoseSchedule, compile_model, solve
@@ -98,12 +98,11 @@ class TypicalPatient:
 
 
 def main() -> None:
-    """Fit, write the rows and print what they reach."""
+    """Fit, print the rows and what they reach."""
     typical = TypicalPatient(load_patient_model(drugs=(DRUG,)))
     fitted = {tissue: typical.fit(tissue) for tissue in TARGETS}
-    write_rows(
-        {f"{DRUG}_ligand_{tissue}_agonism": RowValues(value) for tissue, value in fitted.items()}
-    )
+    for tissue, value in fitted.items():
+        print(f"{DRUG}_ligand_{tissue}_agonism: value {value:.3g}")
     print("days " + " ".join(f"{day:g}" for day in DAYS[1:]))
     for name, values in typical.changes(**fitted).items():
         print(f"  {name} " + " ".join(f"{value:.2f}" for value in values[1:]))

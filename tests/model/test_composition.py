@@ -23,14 +23,17 @@ DRUGS = tuple(drug_records(models_directory()))
 
 # Toremifene wired by hand: what composing the patient with it must amount to.
 BY_HAND = """import "oral_with_metabolite.ant"
+import "qt_concentration_response.ant"
 import "serm_ligand.ant"
 
 model patient()
   toremifene: oral_with_metabolite(toremifene_concentration, desmethyltoremifene_concentration);
-  toremifene_ligand: serm_ligand(breast_b, breast_s, bone_b, bone_s, liver_b, liver_s);
+  toremifene_ligand: serm_ligand(breast_b, breast_s, bone_b, bone_s, liver_b, liver_s, uterus_b, uterus_s, pituitary_b, pituitary_s);
   toremifene_ligand.parent_concentration := toremifene_concentration;
   toremifene_ligand.metabolite_concentration := desmethyltoremifene_concentration;
-"""
+  toremifene_qt: qt_concentration_response(qt_ms);
+  toremifene_qt.concentration := toremifene_concentration;
+"""  # noqa: E501
 INPUTS_BY_HAND = {
     "breast_binding := 0;": "breast_binding := breast_b;",
     "breast_stimulus := 0;": "breast_stimulus := breast_s;",
@@ -38,6 +41,11 @@ INPUTS_BY_HAND = {
     "bone_stimulus := 0;": "bone_stimulus := bone_s;",
     "liver_binding := 0;": "liver_binding := liver_b;",
     "liver_stimulus := 0;": "liver_stimulus := liver_s;",
+    "uterus_binding := 0;": "uterus_binding := uterus_b;",
+    "uterus_stimulus := 0;": "uterus_stimulus := uterus_s;",
+    "pituitary_binding := 0;": "pituitary_binding := pituitary_b;",
+    "pituitary_stimulus := 0;": "pituitary_stimulus := pituitary_s;",
+    "qtc_prolongation := 0;": "qtc_prolongation := qt_ms;",
 }
 
 

@@ -21,7 +21,7 @@ SIGNALS = ("flare_signal", "tumor_osteolysis", "tumor_pthrp")
 
 @pytest.fixture(scope="module")
 def patient():
-    return load_patient_model(drugs=("toremifene",))
+    return load_patient_model(drugs=("toremifene",), modules=())
 
 
 def treated(patient_model, names, *, size, days, dose=60.0, seed=3):

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import symengine
 from scipy.integrate import solve_ivp
 
 from estradyn.errors import InputError, SimulationError
-from estradyn.model import load_patient_model
+from estradyn.model import TIME, load_patient_model
 from estradyn.population import (
     Baselines,
     EngineBaseline,
@@ -46,7 +47,8 @@ class KnownBaseline:
         states[:, self.model.state_names.index("hormone")] = hormone
         states[:, self.model.state_names.index("tumor_volume")] = volume
         outputs = {"hormone": hormone, "tumor_volume": volume}
-        return Baselines(states, outputs, [self.fail(value) for value in hormone])
+        failures = [self.fail(value) for value in hormone]
+        return Baselines(states, outputs, failures, np.zeros(count, dtype=bool))
 
 
 def everyone(chunks) -> Population:
@@ -63,6 +65,7 @@ def everyone(chunks) -> Population:
         np.concatenate([part.initial_states for part in parts]),
         sum(part.drawn for part in parts),
         dict(rejected),
+        sum(part.followed for part in parts),
     )
 
 
@@ -204,6 +207,23 @@ def test_a_slow_drift_is_not_a_steady_state(patient_model):
     found = EngineBaseline(drifting)(candidates.parameters, 2)
     assert found.failures == ["no drug-free steady state"] * 2
     assert np.isnan(found.states).all()
+
+
+def test_whom_newtons_method_does_not_serve_is_followed_in_time(patient_model):
+    """Rates that fade with time have no Jacobian's equilibrium, but settle all the same."""
+    model = patient_model.model
+    settling = tuple(
+        replace(state, rate=state.rate * (1 + symengine.exp(-symengine.Symbol(TIME))))
+        if state.name == "hormone"
+        else state
+        for state in model.states
+    )
+    fading = replace(patient_model, model=replace(model, states=settling))
+    plain = everyone(stream_population(patient_model, 30, 4))
+    found = everyone(stream_population(fading, 30, 4))
+    assert plain.followed == 0
+    assert found.followed == found.drawn
+    np.testing.assert_allclose(found.initial_states, plain.initial_states, rtol=1e-5, atol=1e-9)
 
 
 def test_failures_are_counted_before_rules(patient_model):

@@ -20,6 +20,7 @@ from estradyn.model.patient_model import (
     PlausibilityRule,
     load_parameters,
     load_patient_model,
+    modules_giving,
     with_fixed_values,
     with_values,
 )
@@ -51,6 +52,7 @@ __all__ = [
     "load_parameters",
     "load_patient_model",
     "models_directory",
+    "modules_giving",
     "parameters_without_value",
     "read_drug_record",
     "shipped_models",

@@ -17,6 +17,7 @@ def load_model(
     *,
     strict_units: bool | None = None,
     drugs: Sequence[str] | None = None,
+    modules: Sequence[str] | None = None,
 ) -> OdeModel:
     """Read a model as a system of ordinary differential equations.
 
@@ -31,6 +32,8 @@ def load_model(
         of shipped models only, since many published models state no units.
     drugs
         Drugs to put into a patient's model; all with a record by default.
+    modules
+        Optional modules to put into a patient's model; all by default.
 
     Returns
     -------
@@ -46,7 +49,7 @@ def load_model(
         If units are checked and do not agree; names the variable and both units.
     """
     found = find_model(source)
-    text = sbml_text(found, drugs)
+    text = sbml_text(found, drugs, modules)
     if found.shipped if strict_units is None else strict_units:
         check_units(text, str(found.path))
     return model_from_sbml(text, str(found.path))

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 
 from estradyn.errors import ModelError, ParameterError, UnitError
-from estradyn.model.composition import DRUGS_FOLDER, compose, drug_records
+from estradyn.model.co_medication import CoMedicationEffect, read_co_medication
+from estradyn.model.composition import Composition, compose, drug_records, optional_modules
+from estradyn.model.context import PATIENT, context_of
 from estradyn.model.drug_record import DrugRecord, check_drug
 from estradyn.model.loading import load_model
 from estradyn.model.ode_model import OdeModel
@@ -18,9 +20,6 @@ from estradyn.model.parameter_table import Distribution, ParameterTable, read_pa
 from estradyn.model.sources import ANTIMONY_SUFFIX, models_directory
 from estradyn.model.table_file import TableRow, read_table
 from estradyn.model.units import same_unit
-
-PATIENT = "patient"
-"""Name of the model that composes the modules."""
 
 _CHANGES = ("absolute", "percent")
 
@@ -75,7 +74,7 @@ class Output:
 
 @dataclass(frozen=True)
 class PatientModel:
-    """Equations, values, rules and drugs of one kind of patient.
+    """Equations, values, rules and drugs of one kind of patient, or of what stands in for one.
 
     Attributes
     ----------
@@ -93,6 +92,8 @@ class PatientModel:
         Records of the drugs that the model holds, by name.
     digest
         SHA-256 over the names and contents of all files in the models folder.
+    co_medication
+        What other medication does to the drugs that the model holds.
     """
 
     model: OdeModel
@@ -102,6 +103,7 @@ class PatientModel:
     outputs: tuple[Output, ...]
     drugs: Mapping[str, DrugRecord]
     digest: str
+    co_medication: tuple[CoMedicationEffect, ...] = ()
 
 
 def load_parameters(
@@ -109,18 +111,22 @@ def load_parameters(
     directory: str | Path | None = None,
     *,
     drugs: Sequence[str] | None = None,
+    modules: Sequence[str] | None = None,
 ) -> ParameterTable:
     """Read the value tables of a model.
 
     Parameters
     ----------
     model_name
-        Stem of an Antimony file in the folder. `patient` needs a row for every parameter; in a
-        single module a parameter without a row keeps the value of the text.
+        Stem of an Antimony file in the folder. A root model, `patient` or that of another context,
+        needs a row for every parameter; in a single module a parameter without a row keeps the
+        value of the text.
     directory
         Folder of the models; the shipped ones if not given.
     drugs
-        Drugs that the patient's model holds; all with a record by default.
+        Drugs that a root model holds; all with a record for its context by default.
+    modules
+        Optional modules that it holds; all by default.
 
     Raises
     ------
@@ -128,8 +134,9 @@ def load_parameters(
         Naming file and line of a row that may not be used, or a parameter without a row.
     """
     path = _model_path(model_name, directory)
-    absent = compose(path, drugs).absent_instances
-    return _read_tables(load_model(path, drugs=drugs), path, model_name == PATIENT, absent)
+    whole = model_name == PATIENT or not context_of(path).is_patient
+    model = load_model(path, drugs=drugs, modules=modules)
+    return _read_tables(model, path, whole, compose(path, drugs, modules))
 
 
 def load_patient_model(
@@ -137,6 +144,7 @@ def load_patient_model(
     model_name: str = PATIENT,
     *,
     drugs: Sequence[str] | None = None,
+    modules: Sequence[str] | None = None,
 ) -> PatientModel:
     """Read a patient model with its tables and drug records.
 
@@ -145,10 +153,13 @@ def load_patient_model(
     directory
         Folder that holds `<model_name>.ant`, its tables and `drugs/`; the shipped one if not given.
     model_name
-        Stem of the composing Antimony file.
+        Stem of the composing Antimony file, `patient` or that of another context.
     drugs
-        Drugs that the model holds, of those with a record in `drugs/`; all by default. A trial
-        names those of its arms, so that it pays for no other.
+        Drugs that the model holds, of those with a record for its context; all by default. A
+        trial names those of its arms, so that it pays for no other.
+    modules
+        Optional modules that the model holds; all by default. A trial names those that give what
+        its visits measure.
 
     Raises
     ------
@@ -156,16 +167,19 @@ def load_patient_model(
         Naming file and line of what may not be used.
     """
     path = _model_path(model_name, directory)
-    folder = path.parent
-    composition = compose(path, drugs)
-    text_model = load_model(path, strict_units=True, drugs=drugs)
-    table = _read_tables(text_model, path, True, composition.absent_instances)
+    composition = compose(path, drugs, modules)
+    context = composition.context
+    text_model = load_model(path, strict_units=True, drugs=drugs, modules=modules)
+    table = _read_tables(text_model, path, True, composition)
     model = with_values(text_model, table.model_values())
-    records = drug_records(folder) if composition.drugs is None else composition.drugs
+    records = composition.drugs
+    if records is None:
+        records = drug_records(context.folder, context.name)
     for drug in records.values():
         check_drug(drug, model)
+    folder, own_drugs = context.own_folder, context.drug_folders[-1]
     output_tables = [
-        *(folder / DRUGS_FOLDER / f"{name}_outputs.tsv" for name in records),
+        *(own_drugs / f"{name}_outputs.tsv" for name in records),
         folder / "outputs.tsv",
     ]
     return PatientModel(
@@ -173,10 +187,23 @@ def load_patient_model(
         parameters=table,
         baseline=_read_baseline(folder / "baseline.tsv", model),
         plausibility=_read_plausibility(folder / "plausibility.tsv", model),
-        outputs=_read_outputs(output_tables, model),
+        outputs=_read_outputs(output_tables, model, composition.absent_variables),
         drugs=MappingProxyType(dict(records)),
-        digest=_digest(folder),
+        digest=_digest(context.folder),
+        co_medication=_read_co_medication(
+            folder / "co_medication.tsv", model, composition.absent_instances
+        ),
     )
+
+
+def modules_giving(
+    variables: Collection[str],
+    model_name: str = PATIENT,
+    directory: str | Path | None = None,
+) -> tuple[str, ...]:
+    """Name the optional modules of a model that give at least one of some variables."""
+    optional = optional_modules(_model_path(model_name, directory))
+    return tuple(name for name, given in optional.items() if not set(given).isdisjoint(variables))
 
 
 def with_values(model: OdeModel, values: Mapping[str, float]) -> OdeModel:
@@ -249,9 +276,24 @@ def _model_path(model_name: str, directory: str | Path | None) -> Path:
 
 
 def _read_tables(
-    model: OdeModel, path: Path, whole: bool, absent: frozenset[str]
+    model: OdeModel, path: Path, whole: bool, composition: Composition
 ) -> ParameterTable:
-    return read_parameters(model, path.parent, stem=None if whole else path.stem, absent=absent)
+    context, absent = composition.context, composition.absent_instances
+    if context.is_patient:
+        return read_parameters(model, path.parent, stem=None if whole else path.stem, absent=absent)
+    return read_parameters(
+        model, context.own_folder, absent=absent, shared=_shared_tables(composition)
+    )
+
+
+def _shared_tables(composition: Composition) -> tuple[Path, ...]:
+    """The patient's tables of the module instances that another context holds too."""
+    folder = composition.context.folder
+    return tuple(
+        path
+        for path in sorted(folder.glob("*.tsv"))
+        if any(f"{path.stem}_".startswith(f"{name}_") for name in composition.instances)
+    )
 
 
 def _optional_table(path: Path, columns: tuple[str, ...]) -> list[TableRow]:
@@ -266,6 +308,20 @@ def _read_baseline(path: Path, model: OdeModel) -> tuple[BaselineOverride, ...]:
             raise cells.error(f"'{name}' is not a parameter of the model")
         overrides.append(BaselineOverride(name, cells.number("value"), cells.text("reason")))
     return tuple(overrides)
+
+
+def _read_co_medication(
+    path: Path, model: OdeModel, absent: frozenset[str]
+) -> tuple[CoMedicationEffect, ...]:
+    """Read the effects on parameters of the model; those on drugs left out do not apply."""
+    effects = []
+    for effect in read_co_medication(path):
+        name = effect.parameter
+        if name in model.parameter_names:
+            effects.append(effect)
+        elif not any(name.startswith(instance + "_") for instance in absent):
+            raise ParameterError(f"'{name}' is not a parameter of the model", source=path)
+    return tuple(effects)
 
 
 def _read_plausibility(path: Path, model: OdeModel) -> tuple[PlausibilityRule, ...]:
@@ -290,11 +346,16 @@ def _read_plausibility(path: Path, model: OdeModel) -> tuple[PlausibilityRule, .
     return tuple(rules)
 
 
-def _read_outputs(paths: Sequence[Path], model: OdeModel) -> tuple[Output, ...]:
+def _read_outputs(
+    paths: Sequence[Path], model: OdeModel, absent: frozenset[str]
+) -> tuple[Output, ...]:
+    """Read the tables of outputs; what optional modules left out would give is passed over."""
     outputs: dict[str, Output] = {}
     columns = ("name", "label", "unit", "endpoint", "change")
     for cells in (row for path in paths for row in _optional_table(path, columns)):
         name, unit = cells.text("name"), cells.text("unit")
+        if name in absent:
+            continue
         if name not in model.unit_of:
             raise cells.error(f"'{name}' is not a variable of the model")
         if name in outputs:

@@ -82,15 +82,20 @@ def find_model(source: str | Path) -> ModelSource:
     return ModelSource(path.stem, path, shipped=shipped)
 
 
-def sbml_text(source: ModelSource, drugs: Sequence[str] | None = None) -> str:
+def sbml_text(
+    source: ModelSource,
+    drugs: Sequence[str] | None = None,
+    modules: Sequence[str] | None = None,
+) -> str:
     """Read a model's text as SBML, submodels flattened into one model.
 
     Parameters
     ----------
     source
         See `find_model`.
-    drugs
-        Drugs to put into a patient's model; see `estradyn.model.composition.compose`.
+    drugs, modules
+        Drugs and optional modules to put into a patient's model; see
+        `estradyn.model.composition.compose`.
 
     Raises
     ------
@@ -105,7 +110,7 @@ def sbml_text(source: ModelSource, drugs: Sequence[str] | None = None) -> str:
             source=source.path,
         )
     if source.path.suffix.lower() == ANTIMONY_SUFFIX:
-        return _sbml_from_antimony(source.path, compose(source.path, drugs))
+        return _sbml_from_antimony(source.path, compose(source.path, drugs, modules))
     try:
         return source.path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:

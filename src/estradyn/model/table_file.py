@@ -41,6 +41,10 @@ class TableRow:
             raise self.error(f"the column '{column}' is empty")
         return self.cells[column]
 
+    def optional_text(self, column: str) -> str:
+        """Text of a cell, empty where the cell or the column is."""
+        return self.cells.get(column, "")
+
     def number(self, column: str) -> float:
         """Finite number of a cell that may not be empty.
 
@@ -80,7 +84,7 @@ class TableRow:
         return ParameterError(message, source=self.path, line=self.line)
 
 
-def read_table(path: Path, columns: Sequence[str]) -> list[TableRow]:
+def read_table(path: Path, columns: Sequence[str], *, others: bool = False) -> list[TableRow]:
     """Read a tab-separated table.
 
     Parameters
@@ -88,7 +92,9 @@ def read_table(path: Path, columns: Sequence[str]) -> list[TableRow]:
     path
         File with a header line.
     columns
-        The columns it must have, in any order; no others are allowed.
+        The columns it must have, in any order.
+    others
+        Whether it may have other columns too.
 
     Returns
     -------
@@ -108,7 +114,8 @@ def read_table(path: Path, columns: Sequence[str]) -> list[TableRow]:
     if not lines:
         raise ParameterError(f"is empty; its first line must be: {' '.join(columns)}", source=path)
     header = [name.strip() for name in lines[0].split("\t")]
-    if sorted(header) != sorted(columns):
+    missing = set(columns) - set(header)
+    if missing if others else sorted(header) != sorted(columns):
         raise ParameterError(
             f"has the columns {', '.join(header)}; it must have, separated by tabs: "
             + ", ".join(columns),

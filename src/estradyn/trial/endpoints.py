@@ -58,7 +58,7 @@ class ArmTables:
 
     arm: Arm
     patients: pd.DataFrame
-    visits: tuple[VisitReadings, ...]
+    visits: Sequence[VisitReadings]
 
 
 @dataclass(frozen=True)
@@ -241,10 +241,10 @@ def _visit_rows(study: Study, tables: ArmTables, outputs: Mapping[str, Output]) 
         on_study = readings.days <= leaves[:, None]
         # Levels of several drugs of one arm are told apart by the names of the outputs.
         times_named = Counter(outputs[name].endpoint for name in readings.outputs)
-        for place, name in enumerate(readings.outputs):
+        for name in readings.outputs:
             output = outputs[name]
             endpoint = output.endpoint if times_named[output.endpoint] == 1 else name
-            values = np.where(on_study, readings.measured[:, :, place], np.nan)
+            values = np.where(on_study, readings.measured[name], np.nan)
             for visit, day in enumerate(readings.planned_days):
                 changes = output.change == "percent"
                 if changes and day == 0.0:
@@ -296,5 +296,5 @@ def _published(row: _Row) -> list[PublishedValue]:
     if len(row.arm.regimens) != 1:
         return []
     regimen = row.arm.regimens[0]
-    values = published_values(row.endpoint, regimen.drug, regimen.dose / regimen.interval, row.day)
+    values = published_values(row.endpoint, regimen.drug, regimen.daily_dose, row.day)
     return [value for value in values if value.unit == row.unit]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -45,16 +46,18 @@ class VisitReadings:
         Shape (visits,).
     days
         Days the visits took place, shape (patients, visits).
-    outputs
-        Model outputs measured, in the order of the last axis of `measured`.
     measured
-        Measured values, shape (patients, visits, outputs).
+        Measured values by model output, shape (patients, visits) each.
     """
 
     planned_days: Array
     days: Array
-    outputs: tuple[str, ...]
-    measured: Array
+    measured: Mapping[str, Array]
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """Model outputs measured, in the order of the study."""
+        return tuple(self.measured)
 
 
 @dataclass(frozen=True)
@@ -69,11 +72,14 @@ class Outcomes:
         One row per patient and scan.
     visits
         One entry per series of visits in the study.
+    drawn_columns
+        Columns of `patients` with the values drawn for each patient that no endpoint reads.
     """
 
     patients: pd.DataFrame
     assessments: pd.DataFrame
     visits: tuple[VisitReadings, ...]
+    drawn_columns: tuple[str, ...]
 
 
 def record_outcomes(
@@ -150,14 +156,17 @@ def record_outcomes(
     after_baseline = counted & (np.arange(planned.size) > 0)
     best_change = np.fmin.reduce(np.where(after_baseline, change, np.nan), axis=1)
 
+    drawn: dict[str, object] = {
+        **{str(name): group.traits[name].to_numpy() for name in group.traits if name not in TRAITS},
+        **{name: values for name, values in group.parameters.items() if name not in TRAITS},
+    }
     columns: dict[str, object] = {
         "patient_id": ids,
         "arm": _repeat(study.arms[arm_index].name, ids.size),
         "status": group.status,
         "flare_threshold": _trait(group, "flare_threshold"),
         "has_bone_metastases": _trait(group, "has_bone_metastases") > 0.5,
-        **{str(name): group.traits[name].to_numpy() for name in group.traits if name not in TRAITS},
-        **{name: values for name, values in group.parameters.items() if name not in TRAITS},
+        **drawn,
         "best_response": pd.array(
             np.where(failed, None, RESPONSE_NAMES[best]),  # type: ignore[call-overload]
             dtype="string",
@@ -204,7 +213,7 @@ def record_outcomes(
         }
     )
     visits = _visit_readings(study, arm_index, group, days, simulation)
-    return Outcomes(pd.DataFrame(columns), assessments, visits)
+    return Outcomes(pd.DataFrame(columns), assessments, visits, tuple(drawn))
 
 
 def _visit_readings(
@@ -244,7 +253,8 @@ def _visit_readings(
             patient_ids=group.patient_ids,
             series=number,
         )
-        readings.append(VisitReadings(series.planned_days, on, tuple(errors), measured))
+        by_output = {name: measured[:, :, place] for place, name in enumerate(errors)}
+        readings.append(VisitReadings(series.planned_days, on, by_output))
     return tuple(readings)
 
 

@@ -15,6 +15,13 @@ MEASURED_OUTPUTS: Mapping[Measurement, tuple[str, ...]] = {
     Measurement.LIPIDS: ("total_cholesterol", "ldl", "hdl", "triglycerides"),
     Measurement.KI67: ("ki67",),
     Measurement.TUMOR_VOLUME: ("soft_tissue_tumor_volume",),
+    Measurement.FDG_UPTAKE: ("fdg_uptake",),
+    Measurement.FES_UPTAKE: ("fes_uptake",),
+    Measurement.GONADOTROPINS: ("follicle_stimulating_hormone", "luteinizing_hormone"),
+    Measurement.SHBG: ("sex_hormone_binding_globulin",),
+    Measurement.ENDOMETRIAL_THICKNESS: ("endometrial_thickness",),
+    Measurement.HOT_FLASHES: ("hot_flash_probability",),
+    Measurement.QTC: ("qtc_change",),
 }
 """Model outputs of every measurement but the drug concentration, whose outputs the drugs name."""
 

@@ -20,6 +20,7 @@ class Purpose(IntEnum):
     NON_TARGET_ERRORS = 4
     VISIT_DAYS = 5
     VISIT_ERRORS = 6
+    ADHERENCE = 11
 
 
 def stream(

@@ -1,0 +1,118 @@
+"""Fit what the tissue modules take from one woman: endometrium, hot flashes and QT interval.
+
+Run from the repository root (seconds)::
+
+    python calibration/tissue_modules.py
+
+The typical postmenopausal woman (every value at its table's median, no poor metabolizer) takes a
+drug once a day from her own steady state. Each number below is fixed by one or two published ones,
+so nothing is left to judge the fit by; what else is published is printed beside the prediction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from cohort import HOURS_PER_DAY
+from scipy.optimize import brentq
+from scipy.special import logit
+
+from estradyn.engine import DoseSchedule, compile_model, solve
+from estradyn.model import load_patient_model
+from estradyn.population import EngineBaseline
+
+OUTPUTS = (
+    *("endometrial_thickness", "hot_flash_probability", "qtc_change"),
+    *("toremifene_concentration", "pituitary_serm_occupancy", "estradiol_concentration"),
+)
+
+THICKNESS = 5.21
+"""Endometrium after a year of tamoxifen 20 mg, mm (SA40)."""
+HOT_FLASHES_ON_SERM = 0.35
+"""Share of women on toremifene 60 mg (SA01)."""
+HOT_FLASHES_ON_INHIBITOR = 0.103
+"""Share of women on anastrozole 1 mg (SA45)."""
+QTC_CHANGE = 23.5
+"""Middle of what was seen on day 5 of toremifene 80 mg, ms (SA18, SA19)."""
+
+
+class TypicalPatient:
+    """The woman at the median of every table, without bone metastases."""
+
+    def __init__(self) -> None:
+        self._patient = load_patient_model()
+        self.rows = self._patient.parameters.by_name
+        self._typical = {
+            name: np.array([0.0])
+            for name in ("has_bone_metastases", "tamoxifen_poor_metabolizer")
+            if name in self.rows
+        }
+        self._compiled = compile_model(self._patient.model, OUTPUTS)
+        self._baseline = EngineBaseline(self._patient)(self._typical, 1).states
+
+    def on(self, drug: str, dose: float, day: float, **values: float) -> dict[str, float]:
+        """Outputs on a day of treatment, with some parameters changed."""
+        doses = DoseSchedule.repeated(
+            1, self._patient.drugs[drug].dose_state, dose, interval=HOURS_PER_DAY, count=int(day)
+        )
+        solution = solve(
+            self._compiled,
+            self._typical | {name: np.array([value]) for name, value in values.items()},
+            np.array([0.0, day]) * HOURS_PER_DAY,
+            doses,
+            patients=1,
+            initial_states=self._baseline,
+        )
+        return {name: float(solution[name][0, -1]) for name in OUTPUTS}
+
+
+def main() -> None:
+    """Fit, print the rows and what they reach."""
+    woman = TypicalPatient()
+
+    def misfit(agonism: float) -> float:
+        found = woman.on("tamoxifen", 20.0, 365.0, tamoxifen_ligand_uterus_agonism=agonism)
+        return found["endometrial_thickness"] - THICKNESS
+
+    print(f"tamoxifen_ligand uterus_agonism: {brentq(misfit, 0.0, 0.9):.3g}")
+
+    background = woman.rows["hot_flashes_background_logit"].value
+    serm = woman.on("toremifene", 60.0, 84.0)
+    serm_effect = (logit(HOT_FLASHES_ON_SERM) - background) / serm["pituitary_serm_occupancy"]
+    print(f"hot_flashes serm_effect: {serm_effect:.3g}")
+    inhibitor = woman.on("anastrozole", 1.0, 84.0)
+    lost = (
+        1.0 - inhibitor["estradiol_concentration"] / woman.rows["estrogen_baseline_estradiol"].value
+    )
+    loss_effect = (logit(HOT_FLASHES_ON_INHIBITOR) - background) / lost
+    print(f"hot_flashes estradiol_loss_effect: {loss_effect:.3g}")
+
+    level = woman.on("toremifene", 80.0, 5.0)["toremifene_concentration"]
+    print(f"toremifene_qt slope: {QTC_CHANGE / level:.3g}")
+
+    shown: tuple[tuple[str, Callable[[], float]], ...] = (
+        (
+            "SA39 endometrium at 183 days, 5.03 mm",
+            lambda: woman.on("tamoxifen", 20.0, 183.0)["endometrial_thickness"],
+        ),
+        (
+            "SA43 endometrium at 1096 days, 5.24 mm",
+            lambda: woman.on("tamoxifen", 20.0, 1096.0)["endometrial_thickness"],
+        ),
+        (
+            "SA02 hot flashes on tamoxifen 20 mg, 30 %",
+            lambda: woman.on("tamoxifen", 20.0, 84.0)["hot_flash_probability"],
+        ),
+        (
+            "SA20 QTc on toremifene 20 mg, upper bound 10-12 ms",
+            lambda: woman.on("toremifene", 20.0, 5.0)["qtc_change"],
+        ),
+    )
+    print("with the values of the tables:")
+    for words, value in shown:
+        print(f"  {words}: {value():.3g}")
+
+
+if __name__ == "__main__":
+    main()
