@@ -141,6 +141,18 @@ def test_levels_of_women_are_predicted_in_the_unit_that_is_asked() -> None:
     assert found["fall"].value > 70.0
 
 
+def test_co_medication_is_compared_within_each_woman() -> None:
+    scenario = "women: exemestane 25 mg once with cyp3a4 inducer"
+    asked = [
+        target("relative area of exemestane_concentration", scenario, id="relative"),
+        target("loss of area of exemestane_concentration", scenario, id="loss"),
+    ]
+    found = predict_levels(asked, workers=1, progress=None, patients=6)
+    # Rifampicin makes elimination 2.17 times as fast.
+    assert found["relative"].value == pytest.approx(100.0 / 2.17, rel=0.01)
+    assert found["loss"].value == pytest.approx(100.0 - found["relative"].value)
+
+
 @pytest.mark.parametrize(
     ("endpoint", "scenario", "message"),
     [
