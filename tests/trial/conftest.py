@@ -112,6 +112,7 @@ class FakeSimulation:
                 initial_states=np.empty((count, 0)),
                 drawn=count + rejected,
                 rejected={"implausible calcium": rejected} if rejected else {},
+                followed=0,
             )
 
     def solve(self, arm_index: int, population: Population, days: Array) -> SimulatedPatients:
