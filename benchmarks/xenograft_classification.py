@@ -12,7 +12,8 @@ counted:
   the truth, which is the least-squares line in each phase through the mean true log volume on the
   visits of the study;
 - recovery: of the true flare responders that mRECIST calls SD or PD, the share that the
-  flare-aware class calls CR or PR;
+  flare-aware class calls CR or PR; of all, many of whom truly fall by just over the 50 % that a
+  response takes, and of those who fall by 60 % or more;
 - false flares: of the true progressors, the share that the flare-aware class calls CR or PR, and
   the share that the verdict of rule and score calls flare;
 - speed: 60 animals measured daily for 60 days, analysed and reported.
@@ -52,10 +53,16 @@ ARMS = ("vehicle", "SERM")
 TREATMENT = (Treatment("toremifene", 10.0),)
 HOST = Host(estradiol_pellet_mg=0.05, ovariectomized=True)
 DEPENDENCE = {"tumor_trial_growth_dependence_shift": 0.8}
-"""Two standard deviations of what differs between laboratories."""
+"""Two standard deviations of what differs between laboratories; chosen for its mixture of true
+courses, before classes were looked at."""
 
 ANIMALS = 15
 """Per arm."""
+
+CLEAR_FALL = -60.0
+"""Percent of the volume at the end of the window: the end of the worked example of the
+specification, clear of the -50 % at which a class changes. Added after a pilot had shown that
+recovery of all flare responders falls short of 90 %; it does not replace that number."""
 
 SEED = 1
 SCORED_STUDIES = 100
@@ -148,6 +155,7 @@ def one_study(
                 count(f"coverage {name} {phase}", estimate.lower <= truth <= estimate.upper)
 
     course = study.truth.set_index("animal")["course"]
+    fall = study.truth.set_index("animal")["rebased_change_percent"]
     verdicts = {}
     if seed < SCORED_STUDIES:
         table = study.measurements.assign(calcium_mmol_per_L=np.nan, alp_U_per_L=np.nan)
@@ -162,6 +170,8 @@ def one_study(
             count("flare responders called SD or PD by mRECIST", plain in ("SD", "PD"))
             if plain in ("SD", "PD"):
                 count("recovery", aware in RESPONDED)
+                if fall[animal] <= CLEAR_FALL:
+                    count("recovery of clear responders", aware in RESPONDED)
         if truth in map(str, FLARES) and verdicts.get(animal, "no early rise") != "no early rise":
             count(f"{truth} with verdict flare", verdicts[animal] == "flare")
             count(f"{truth} with verdict progression", verdicts[animal] == "progression")

@@ -145,7 +145,8 @@ def test_power_for_a_working_drug_is_near_the_published_one() -> None:
     targets = [target for target in targets_of("mouse") if target.item.group == "power"]
     found = predictor.predict(targets, workers=1, progress=None)
     power = {target.id: found[target.id].value for target in targets}
-    # Printed: 0.93 at 4 and 0.973 at 7 animals.
+    # Printed: 0.93 at 4 and 0.973 at 7 animals. The scorecard allows 0.05 and counts the first as
+    # missed, by 0.003; the 0.06 here was set knowing that and only guards what is reached.
     assert power["POW04"] == pytest.approx(0.93, abs=0.06)
     assert power["POW07"] == pytest.approx(0.973, abs=0.05)
     assert power["POW04"] < power["POW07"]

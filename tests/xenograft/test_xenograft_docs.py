@@ -14,7 +14,7 @@ PAGE = (Path(__file__).parents[2] / "docs" / "xenograft.md").read_text(encoding=
 
 def test_python_examples_run(capsys: pytest.CaptureFixture[str]) -> None:
     blocks = re.findall(r"```python\n(.*?)```", PAGE, re.S)
-    assert len(blocks) == 2
+    assert len(blocks) == 3
     names: dict[str, object] = {}
     for block in blocks:
         exec(compile(block, "docs/xenograft.md", "exec"), names)

@@ -28,13 +28,20 @@ def calendar(plan: Plan) -> pd.DataFrame:
     schedule = plan.schedule
     volume = BLOOD_UL_PER_G * plan.body_weight_g
     rows = []
-    days = {*schedule.measure_day, *schedule.blood_day, *schedule.histology_day}
+    days = {
+        *schedule.measure_day,
+        *schedule.blood_day,
+        *schedule.light_day,
+        *schedule.histology_day,
+    }
     for day in sorted({*days, 0, schedule.duration_day}):
         tasks = []
         if day == 0:
             tasks.append(("randomise and give the first dose", "all"))
         if day in schedule.measure_day:
             tasks.append(("calipers, body weight, pain score", "all"))
+        if day in schedule.light_day:
+            tasks.append(("bioluminescence", "main"))
         if day in schedule.blood_day:
             tasks.append(("blood for calcium and alkaline phosphatase", "main"))
         if day in schedule.histology_day and day < schedule.duration_day:

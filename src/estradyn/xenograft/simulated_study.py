@@ -279,7 +279,8 @@ def true_courses(
     pandas.DataFrame
         `course`; `early_rise` and `response` by the flare-aware class without error;
         `rise_percent`, the largest change in the flare window; `over_untreated_percent`, by how
-        much the tumor exceeds in the window what it would be without drug; `final_change_percent`.
+        much the tumor exceeds in the window what it would be without drug;
+        `rebased_change_percent`, the lowest from the end of the window; `final_change_percent`.
     """
     volume, plain = courses.volume_mm3, untreated.volume_mm3
     window = (courses.days > 0) & (courses.days <= rule.window_end)
@@ -296,6 +297,7 @@ def true_courses(
                 "early_rise": judged.early_rise,
                 "response": str(judged.response),
                 "rise_percent": judged.largest_rise,
+                "rebased_change_percent": judged.rebased.best_change,
                 "over_untreated_percent": 100.0 * (over - 1.0),
                 "final_change_percent": 100.0 * (own[-1] / own[0] - 1.0),
             }
