@@ -95,7 +95,12 @@ class Score:
             error, allowed = (abs(x - self.published) for x in (self.predicted, limit))
         if error == 0.0:
             return 0.0
-        return error / allowed if allowed > 0 else math.inf
+        # A limit allows nothing beyond itself; what is beyond it counts relative to it.
+        return error / allowed if allowed > 0 else 1.0 + _relative(self.predicted, limit)
+
+
+def _relative(value: float, limit: float) -> float:
+    return abs(value - limit) / abs(limit) if limit else math.inf
 
 
 def judge(context: str, target: Target, prediction: Prediction | None) -> Score:
