@@ -21,7 +21,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from cohort import Array, RowValues, draw, treat, tumor_model, with_rows
+from cohort import Array, RowValues, draw, treat, tumor_model, with_rows, write_rows
 
 from estradyn.engine import CompiledModel, compile_model
 from estradyn.model import ParameterTable, PatientModel, load_patient_model
@@ -79,14 +79,18 @@ class BoneDisease:
         order = np.argsort(-stimulus.max(axis=1))
         return np.sort(order[: int(SIMULATED_SHARE * PATIENTS)])
 
-    def observe(self, sensitivity: float, maximum: float) -> Reached:
-        """Treat them with these two values in the tables."""
-        changes = {
+    @staticmethod
+    def changes(sensitivity: float, maximum: float) -> dict[str, RowValues]:
+        """Table rows with these two values."""
+        return {
             SENSITIVITY: RowValues(value=sensitivity),
             "tumor_osteolysis_maximum": RowValues(value=maximum),
             "tumor_pthrp_maximum": RowValues(value=PTHRP_PER_OSTEOLYSIS * maximum),
         }
-        table = with_rows(self._patient.parameters, changes)
+
+    def observe(self, sensitivity: float, maximum: float) -> Reached:
+        """Treat them with these two values in the tables."""
+        table = with_rows(self._patient.parameters, self.changes(sensitivity, maximum))
         drawn = self._drawn(table, self._calcium)
         parameters = {name: values[self._most_stimulated] for name, values in drawn.items()}
         if self._baselines is None:
@@ -118,7 +122,7 @@ class BoneDisease:
 
 
 def main() -> None:
-    """Fit, print the rows and what they reach in other patients."""
+    """Fit, write the rows and print what they reach in other patients."""
     patient = load_patient_model(drugs=("toremifene",))
     cohort = BoneDisease(patient, SEED)
     low, high = 0.8, 4.0
@@ -131,9 +135,7 @@ def main() -> None:
             high = maximum
     maximum = float(np.sqrt(low * high))
     sensitivity = cohort.sensitivity_for(maximum)
-    print(f"{SENSITIVITY}: value {sensitivity:.3g}")
-    print(f"tumor_osteolysis_maximum: value {maximum:.3g}")
-    print(f"tumor_pthrp_maximum: value {PTHRP_PER_OSTEOLYSIS * maximum:.3g}")
+    write_rows(patient.parameters, BoneDisease.changes(sensitivity, maximum))
     for label, judged in (("fit", cohort), ("others", BoneDisease(patient, VALIDATION_SEED))):
         reached = judged.observe(sensitivity, maximum)
         print(f"{label}: incidence with bone metastases {100 * reached.incidence:.2f} %")

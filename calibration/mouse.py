@@ -2,21 +2,22 @@
 
     python calibration/mouse.py
 
-Objective, written before the fit: the sum of squared residuals of the typical mouse (every value at its
-median), each divided by the scale beside it. Scales are the tolerances of `evidence/tolerances.tsv`
-for mouse volumes (fold 1.5) and calcium (1 mg/dL), and fold 1.5 for apoptosis. Constants with one
-bound or an effect in words enter as the number named below; rows not named are not used.
+Objective, written before the fit: the sum of squared residuals of the typical mouse (every value at
+its median), each divided by the scale beside it. Scales are the tolerances of
+`evidence/tolerances.tsv` for mouse volumes (fold 1.5) and calcium (1 mg/dL), and fold 1.5 for
+apoptosis. Constants with one bound or an effect in words enter as the number named below; rows not
+named are not used.
 
-Tumor (log birth rate, logit of growth dependence, log engagements per birth, log gain of TUNEL,
-log tumor partition of both drugs, with a prior of 15, threefold: rat tissue holds 8 to 70 times serum,
+Tumor (log birth rate, logit of growth dependence, log engagements per birth, log gain of TUNEL, log
+tumor partition of both drugs, with a prior of 15, threefold: rat tissue holds 8 to 70 times serum,
 and without it the search runs to 800):
 - XG11, XG12: area 1.06 cm2 with and 0.06 cm2 without estradiol after 13 weeks, as ratio of volumes
   (power 1.5 of the areas), mice without ovaries and an estradiol of 200 pg/mL.
 - XG03, XG07, XG10: volume 28 days after the pellet is removed as at removal (ratio 1).
-- XT01: toremifene 77 microgram a day against 200 pg/mL of estradiol: growth of log volume over six weeks
-  reduced by 75 % (printed: more than 70 %).
-- HIS01: largest volume within 35 days of tamoxifen 2.6 times the start. The pellet of 2.5 mg is taken to
-  give off its content in 60 days (assumed), against 200 pg/mL.
+- XT01: toremifene 77 microgram a day against 200 pg/mL of estradiol: growth of log volume over six
+  weeks reduced by 75 % (printed: more than 70 %).
+- HIS01: largest volume within 35 days of tamoxifen 2.6 times the start. The pellet of 2.5 mg is
+  taken to give off its content in 60 days (assumed), against 200 pg/mL.
 - HIS02: TUNEL on day 28 of the same 5 times day 0.
 
 Calcium (log potency of the infused peptide, log rate of bone formation):

@@ -38,6 +38,7 @@ def follow(tumor, drive, days=DAYS, *, estradiol_drive=None, **values):
     estradiol_drive = drive if estradiol_drive is None else estradiol_drive
     inputs = {
         "drug_free_breast_drive": TYPICAL_DRIVE,
+        "reference_breast_drive": TYPICAL_DRIVE,
         "breast_estrogen_drive": drive * TYPICAL_DRIVE,
         "estradiol_breast_drive": estradiol_drive * TYPICAL_DRIVE,
         **values,

@@ -14,6 +14,7 @@ from estradyn.errors import InputError, SimulationError
 from estradyn.model import TIME, load_patient_model
 from estradyn.population import (
     Baselines,
+    Drawn,
     EngineBaseline,
     Population,
     draw_candidates,
@@ -110,6 +111,17 @@ def test_chunks_make_no_difference(patient_model, chunk_size):
     chunks = list(stream_population(patient_model, 150, 8, chunk_size, baseline_solver=solver))
     assert [len(chunk) for chunk in chunks[:-1]] == [chunk_size] * (len(chunks) - 1)
     assert_same(everyone(chunks), whole)
+
+
+@pytest.mark.parametrize("first", [1, 40, 149])
+def test_patients_follow_those_drawn_before(patient_model, first):
+    solver = KnownBaseline(patient_model)
+    whole = everyone(stream_population(patient_model, 150, 8, 40, baseline_solver=solver))
+    begun = everyone(stream_population(patient_model, first, 8, baseline_solver=solver))
+    drawn = Drawn(begun.drawn, begun.rejected)
+    assert drawn.accepted == first
+    rest = stream_population(patient_model, 150 - first, 8, 40, after=drawn, baseline_solver=solver)
+    assert_same(everyone([begun, *rest]), whole)
 
 
 def test_a_larger_population_begins_with_the_smaller_one(patient_model):

@@ -1,4 +1,5 @@
-"""Studies on mechanistic mice: what is measured, what is true, and the way back through analysis."""
+"""Studies on mechanistic mice: what is measured, what is true, and the way back through
+analysis."""
 
 from __future__ import annotations
 
@@ -152,7 +153,9 @@ def test_observers_differ_by_the_published_share() -> None:
 
 
 def test_stained_shares_stay_shares() -> None:
-    read = stained_share(np.array([[0.0, 0.1, 50.0, 100.0]]), Measurement(), np.random.default_rng(3))
+    read = stained_share(
+        np.array([[0.0, 0.1, 50.0, 100.0]]), Measurement(), np.random.default_rng(3)
+    )
     assert ((read >= 0) & (read <= 100)).all()
 
 

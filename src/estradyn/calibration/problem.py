@@ -23,8 +23,8 @@ from ruamel.yaml.error import YAMLError
 from estradyn.errors import InputError
 from estradyn.model.ode_model import OdeModel
 from estradyn.model.sbml import model_from_sbml
-from estradyn.model.sources import LARGEST_FILE
 from estradyn.model.table_file import TableRow, read_table
+from estradyn.model.text_file import read_text
 
 Array = NDArray[np.float64]
 
@@ -170,8 +170,8 @@ def load_problem(path: str | Path) -> CalibrationProblem:
 
 def _files(path: Path) -> dict[str, Path]:
     try:
-        content = YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, YAMLError) as error:
+        content = YAML(typ="safe", pure=True).load(read_text(path, InputError))
+    except YAMLError as error:
         raise InputError(f"cannot be read as a PEtab problem ({error})", source=path) from error
     if not isinstance(content, dict) or content.get("format_version") != 1:
         raise InputError("must be a PEtab problem with 'format_version: 1'", source=path)
@@ -253,9 +253,7 @@ def _observables(path: Path) -> dict[str, str]:
 
 
 def _model(path: Path, observables: Mapping[str, str], fixed: Mapping[str, float]) -> OdeModel:
-    if path.stat().st_size > LARGEST_FILE:
-        raise InputError(f"is larger than {LARGEST_FILE / 1e6:.0f} MB", source=path)
-    document = libsbml.readSBMLFromFile(str(path))
+    document = libsbml.readSBMLFromString(read_text(path, InputError))
     model = document.getModel()
     if model is None or document.getNumErrors(libsbml.LIBSBML_SEV_ERROR):
         raise InputError("cannot be read as SBML", source=path)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 from estradyn.errors import ParameterError
 from estradyn.model.parameter_table import EvidenceClass, ParameterTable
@@ -12,7 +13,11 @@ DIGITS = 3
 """Significant digits that are written; no fit here knows more."""
 
 
-def write_fitted_values(table: ParameterTable, values: Mapping[str, float]) -> list[Path]:
+def write_fitted_values(
+    table: ParameterTable,
+    values: Mapping[str, float],
+    spreads: Mapping[str, float] = MappingProxyType({}),
+) -> list[Path]:
     """Replace the value of rows whose class is `fitted`, leaving every other character as it is.
 
     Parameters
@@ -21,6 +26,8 @@ def write_fitted_values(table: ParameterTable, values: Mapping[str, float]) -> l
         Table of the model as it was loaded.
     values
         New values by flattened name, in the units of the rows.
+    spreads
+        New spreads between patients by flattened name.
 
     Returns
     -------
@@ -34,7 +41,9 @@ def write_fitted_values(table: ParameterTable, values: Mapping[str, float]) -> l
         nothing is written then.
     """
     lines: dict[Path, list[str]] = {}
-    for name, value in values.items():
+    numbers = [("value", *item) for item in values.items()]
+    numbers += [("spread", *item) for item in spreads.items()]
+    for column_name, name, value in numbers:
         row = table.by_name.get(name)
         if row is None:
             raise ParameterError(f"no value table has a row for '{name}'")
@@ -42,10 +51,10 @@ def write_fitted_values(table: ParameterTable, values: Mapping[str, float]) -> l
             raise row.error(
                 f"'{name}' is {row.evidence_class.value}, only fitted rows are replaced"
             )
-        if not (row.lower or value) <= value <= (row.upper or value):
+        if column_name == "value" and not (row.lower or value) <= value <= (row.upper or value):
             raise row.error(f"'{name}' was fitted to {value:g}, beyond the row's own bounds")
         text = lines.setdefault(row.path, row.path.read_text(encoding="utf-8").splitlines())
-        column = text[0].split("\t").index("value")
+        column = text[0].split("\t").index(column_name)
         cells = text[row.line - 1].split("\t")
         cells[column] = f"{value:.{DIGITS}g}"
         text[row.line - 1] = "\t".join(cells)

@@ -1,8 +1,8 @@
 """Predictions of published numbers of nude mice.
 
-A scenario of `mapping_mouse.tsv` is a name in `SCENARIOS`: a function that simulates it and gives the
-endpoints it knows on the day that the mapping asks for. The typical mouse, every value at its median,
-answers where a mean is published; spread, error and power are answered by animals drawn.
+A scenario of `mapping_mouse.tsv` is a name in `SCENARIOS`: a function that simulates it and gives
+the endpoints it knows on the day that the mapping asks for. The typical mouse, every value at its
+median, answers where a mean is published; spread, error and power are answered by animals drawn.
 """
 
 from __future__ import annotations
@@ -318,14 +318,12 @@ def _vehicle_group(mice: _Mice, asked: _Asked) -> dict[str, Answer]:
 def _power(mice: _Mice, asked: _Asked) -> dict[str, Answer]:
     """Share of studies with a significant difference, among laboratories where treatment works.
 
-    As in Hather 2014 (doi:10.4137/CIN.S13974): each animal's growth rate is a least-squares slope of log
-    volume, groups are compared by a t test, and a treatment works when its rate-based T/C on day 21
-    is below 0.4.
+    As in Hather 2014 (doi:10.4137/CIN.S13974): each animal's growth rate is a least-squares slope
+    of log volume, groups are compared by a t test, and a treatment works when its rate-based T/C on
+    day 21 is below 0.4.
     """
     size = int(re.findall(r"\d+", asked.endpoint)[0])
-    found = [
-        (treated[:, :size], control[:, :size]) for treated, control in mice.studies_that_work
-    ]
+    found = [(treated[:, :size], control[:, :size]) for treated, control in mice.studies_that_work]
     if not found:
         return {asked.endpoint: (math.nan, "ratio")}
     treated, control = (np.concatenate(rates) for rates in zip(*found, strict=True))

@@ -1,11 +1,14 @@
 """Predictions of levels in plasma: one drug given to women, once or every day.
 
 A scenario is `women: <drug> <dose> mg` followed by ` once`, `/day for <n> day` or
-` every <n> day for <n> day`. An endpoint is `<statistic> of <variable>`, where the variable is any
-of the model's and the statistic one of those in `STATISTICS`, `level` (at a time after the last
-dose), or `ratio of <variable> to <variable>` (of averages; `molar ratio` of amounts of substance).
-Each is taken in every woman, and the prediction is the median over them. Variables are read finely
-for a day after the last dose and more and more coarsely for ninety days.
+` every <n> day for <n> day`, and perhaps by ` with <enzyme> <state>` for a co-medication of
+`models/co_medication.tsv`. An endpoint is `<statistic> of <variable>`, where the variable is any of
+the model's and the statistic one of those in `STATISTICS`, `level` (at a time after the last dose),
+or `ratio of <variable> to <variable>` (of averages; `molar ratio` of amounts of substance). With
+co-medication, `relative <statistic> of <variable>` is percent of the same woman's without it and
+`loss of <statistic> of <variable>` what is missing. Each is taken in every woman, and the
+prediction is the median over them. Variables are read finely for a day after the last dose and more
+and more coarsely for ninety days.
 """
 
 from __future__ import annotations
@@ -22,6 +25,7 @@ from estradyn.engine import DoseSchedule, compile_model, solve
 from estradyn.errors import InputError, UnitError
 from estradyn.evidence.times import parse_time
 from estradyn.model import PatientModel, load_patient_model, modules_giving
+from estradyn.model.co_medication import with_co_medication
 from estradyn.model.table_file import read_table
 from estradyn.model.units import unit_ratio
 from estradyn.population import Population, stream_population
@@ -41,7 +45,9 @@ HOURS_PER_DAY = 24.0
 _REGIMEN = re.compile(
     rf"{SCENARIO}: (?P<drug>[a-z]+) (?P<dose>\d+(?:\.\d+)?) "
     r"mg(?: once|(?:/day| every (?P<every>\d+) day) for (?P<days>\d+) day)"
+    r"(?: with (?P<enzyme>\w+) (?P<state>\w+))?"
 )
+_COMPARED = re.compile(r"(?P<how>relative|loss of) (?P<endpoint>.+)")
 _RATIO = re.compile(r"(?P<molar>molar )?ratio of (?P<first>\w+) to (?P<second>\w+)")
 
 AFTER_LAST_DOSE = np.unique(
@@ -162,6 +168,15 @@ class Course:
         return 100.0 * self.average / self.before
 
 
+Courses = list[Course | None]
+"""A course for each woman; None for one whose simulation failed."""
+
+
+def _each(read: Callable[[Course], float], courses: Courses) -> Array:
+    """Read a number from every course, NaN where there is none."""
+    return np.array([np.nan if one is None else read(one) for one in courses])
+
+
 STATISTICS: Mapping[str, tuple[Callable[[Course], float], str]] = {
     "peak": (lambda course: course.peak, "{}"),
     "time of peak": (lambda course: course.time_of_peak, "hour"),
@@ -217,6 +232,13 @@ class _Women:
         shipped = load_patient_model(drugs=(drug,), modules=modules_giving(variables))
         self._model: PatientModel = as_treated_in(SCENARIO, shipped)
         self._record = self._model.drugs[drug]
+        self._variables = sorted(variables)
+        for name in self._variables:
+            if name not in self._model.model.unit_of:
+                raise InputError(
+                    f"a mapping asks for '{name}', which the model with {drug} does not have"
+                )
+        self._compiled = compile_model(self._model.model, self._variables)
         (self._population,) = stream_population(
             self._model,
             patients,
@@ -233,31 +255,34 @@ class _Women:
         interval = HOURS_PER_DAY * int(match["every"] or 1)
         doses = max(1, round(HOURS_PER_DAY * int(match["days"] or 1) / interval))
         amount = float(match["dose"]) * unit_ratio("mg", self._record.dose_unit)
-        names = sorted({name for target in targets for name in _variables(target)})
-        self._check(names, targets[0])
-        courses = self._courses(names, amount, interval, doses)
-        return {target.id: self._predict(target, courses) for target in targets}
-
-    def _check(self, names: list[str], target: Target) -> None:
-        for name in names:
-            if name not in self._model.model.unit_of:
-                raise InputError(f"evidence '{target.id}': the model has no variable '{name}'")
+        usual = self._courses(amount, interval, doses, {})
+        if not match["enzyme"]:
+            return {target.id: self._predict(target, usual, usual) for target in targets}
+        co_medication = {match["enzyme"]: match["state"]}
+        changed = self._courses(amount, interval, doses, co_medication)
+        return {target.id: self._predict(target, changed, usual) for target in targets}
 
     def _courses(
-        self, names: list[str], amount: float, interval: float, doses: int
-    ) -> dict[str, list[Course]]:
+        self, amount: float, interval: float, doses: int, co_medication: Mapping[str, str]
+    ) -> dict[str, Courses]:
         people: Population = self._population
         before = np.arange(doses) * interval
         last = before[-1]
         # Just before a dose is an instant before it: at its own time the dose has been given.
         times = np.unique(np.concatenate([before[1:] - 1e-6, last + AFTER_LAST_DOSE, [0.0]]))
-        compiled = compile_model(self._model.model, names)
         schedule = DoseSchedule.repeated(
             len(people), self._record.dose_state, amount, interval=interval, count=doses
         )
-        solution = solve(
-            compiled,
+        parameters = with_co_medication(
             people.parameters,
+            len(people),
+            co_medication,
+            self._model.co_medication,
+            self._model.model,
+        )
+        solution = solve(
+            self._compiled,
+            parameters,
             times,
             schedule,
             initial_states=people.initial_states,
@@ -265,44 +290,58 @@ class _Women:
         )
         after = times >= last
         at_troughs = np.isin(times, [*(before[1:] - 1e-6), last + interval])
-        found = {}
-        for name in names:
-            values = solution[name][solution.succeeded]
-            # No variable that is asked for jumps with a dose, so time 0 is the drug-free value.
-            found[name] = [
+        # No variable that is asked for jumps with a dose, so time 0 is the drug-free value.
+        return {
+            name: [
                 Course(amount, interval, one[0], one[at_troughs], times[after] - last, one[after])
-                for one in values
+                if succeeded
+                else None
+                for one, succeeded in zip(solution[name], solution.succeeded, strict=True)
             ]
-        return found
+            for name in self._variables
+        }
 
-    def _predict(self, target: Target, courses: Mapping[str, list[Course]]) -> Prediction:
-        values, unit = self._statistic(target, courses)
-        factor = self._factor(unit, target)
-        estimate = statistics.median(factor * values)
+    def _predict(
+        self,
+        target: Target,
+        courses: Mapping[str, Courses],
+        usual: Mapping[str, Courses],
+    ) -> Prediction:
+        compared = _COMPARED.fullmatch(target.endpoint)
+        if compared:
+            changed, _ = self._statistic(target, compared["endpoint"], courses)
+            relative = 100.0 * changed / self._statistic(target, compared["endpoint"], usual)[0]
+            values = relative if compared["how"] == "relative" else 100.0 - relative
+            unit = "percent"
+        else:
+            values, unit = self._statistic(target, target.endpoint, courses)
+        estimate = statistics.median(self._factor(unit, target) * values)
         return Prediction(estimate.value, estimate.lower, estimate.upper, target.unit)
 
-    def _statistic(self, target: Target, courses: Mapping[str, list[Course]]) -> tuple[Array, str]:
-        ratio = _RATIO.fullmatch(target.endpoint)
+    def _statistic(
+        self, target: Target, endpoint: str, courses: Mapping[str, Courses]
+    ) -> tuple[Array, str]:
+        ratio = _RATIO.fullmatch(endpoint)
         if ratio:
             first, second = (
-                np.array([course.average for course in courses[ratio[place]]])
+                _each(lambda course: course.average, courses[ratio[place]])
                 for place in ("first", "second")
             )
             scale = 1.0
             if ratio["molar"]:
                 scale = self._molar_mass(ratio["second"]) / self._molar_mass(ratio["first"])
             return scale * first / second, "ratio"
-        statistic, variable = _parts(target)
+        statistic, variable = _parts(target.id, endpoint)
         own = courses[variable]
         unit = self._model.model.unit_of[variable]
         if statistic == "level":
             hour = parse_time(target.time).end * HOURS_PER_DAY
-            return np.array([np.interp(hour, one.hours, one.values) for one in own]), unit
+            return _each(lambda one: float(np.interp(hour, one.hours, one.values)), own), unit
         read, shape = STATISTICS[statistic]
         scale = 1.0
         if "{}" in shape and target.unit.startswith("nmol") and variable in _mass_parameters():
             scale, unit = 1e6 / self._molar_mass(variable), "nmol/L"
-        return scale * np.array([read(one) for one in own]), shape.format(unit)
+        return scale * _each(read, own), shape.format(unit)
 
     def _molar_mass(self, variable: str) -> float:
         """Molar mass of what a variable is the concentration of, g/mol."""
@@ -328,16 +367,18 @@ def _mass_parameters() -> Mapping[str, str]:
     return {line.text("variable"): line.text("parameter") for line in lines}
 
 
-def _parts(target: Target) -> tuple[str, str]:
-    statistic, _, variable = target.endpoint.rpartition(" of ")
+def _parts(name: str, endpoint: str) -> tuple[str, str]:
+    statistic, _, variable = endpoint.rpartition(" of ")
     if statistic != "level" and statistic not in STATISTICS:
         raise InputError(
-            f"evidence '{target.id}': found the endpoint '{target.endpoint}', allowed is one of "
+            f"evidence '{name}': found the endpoint '{endpoint}', allowed is one of "
             f"{', '.join(STATISTICS)}, level, followed by 'of' and a variable"
         )
     return statistic, variable
 
 
 def _variables(target: Target) -> tuple[str, ...]:
-    ratio = _RATIO.fullmatch(target.endpoint)
-    return (ratio["first"], ratio["second"]) if ratio else (_parts(target)[1],)
+    compared = _COMPARED.fullmatch(target.endpoint)
+    endpoint = compared["endpoint"] if compared else target.endpoint
+    ratio = _RATIO.fullmatch(endpoint)
+    return (ratio["first"], ratio["second"]) if ratio else (_parts(target.id, endpoint)[1],)

@@ -80,7 +80,7 @@ class VirtualTrials:
             study, _, text = scenario.partition(": ")
             treated = [arms_of(f"{study}: {name}", arms, self._run) for name in text.split(AGAINST)]
             for target in asked:
-                found[target.id] = _predict(target, treated)
+                found[target.id] = predict_in_arms(target, treated)
         return found
 
     def _run(self, scenario: str) -> TrialArm:
@@ -185,7 +185,8 @@ class TrialArm:
         return self.patients["best_response"].isin(("CR", "PR")).to_numpy(dtype=np.bool_)
 
 
-def _predict(target: Target, arms: list[TrialArm]) -> Prediction:
+def predict_in_arms(target: Target, arms: list[TrialArm]) -> Prediction:
+    """Read what a target asks for from one arm, or from two that are compared."""
     endpoint, arm = target.endpoint, arms[0]
     if len(arms) == 2:
         return _hazard_ratio(target, arms[0], arms[1])

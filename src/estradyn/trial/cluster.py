@@ -1,8 +1,8 @@
 """The chunks of a trial on an existing Dask cluster.
 
-Patients are drawn here, which takes a fiftieth of the time of simulating them, and sent to the
-workers; each sends the content of her chunk's file back. A chunk whose worker is lost is simulated
-by another. A worker loads the model and its machine code once.
+Patients are drawn here, which takes a fiftieth of the time of simulating them for two years, and
+sent to the workers; each worker sends the content of its chunk's file back. A chunk whose worker is
+lost is simulated by another. A worker loads the model and its machine code once.
 """
 
 from __future__ import annotations

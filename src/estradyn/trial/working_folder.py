@@ -101,13 +101,13 @@ def working_folder(
     created = [parent for parent in out.parents if not parent.exists()]
     with _locked(path):
         folder = WorkingFolder(path)
-        if resume:
-            _check_identity(folder, identity)
-        else:
-            _clear(path)
-        _clear(path, but_chunks=True)
-        _write_whole(path / _IDENTITY, json.dumps(identity).encode())
         try:
+            if resume and finished_chunks(out):
+                _check_identity(folder, identity)
+            else:
+                _clear(path)
+            _clear(path, but_chunks=True)
+            _write_whole(path / _IDENTITY, json.dumps(identity).encode())
             yield folder
         except BaseException as error:
             if isinstance(error, SimulationError) or not finished_chunks(out):
@@ -125,19 +125,17 @@ def _check_identity(folder: WorkingFolder, identity: Mapping[str, Any]) -> None:
         then = json.loads((folder.path / _IDENTITY).read_text(encoding="utf-8"))
         then = {**then, "study": dict(then["study"])}
     except (OSError, ValueError, TypeError, KeyError):
-        if folder.stored():
-            raise InputError(
-                "found finished patients that nothing says the origin of, allowed those of an "
-                "interrupted run; without --resume the trial begins anew",
-                source=folder.path,
-            ) from None
-        return
+        raise InputError(
+            "found finished patients that nothing says the origin of, allowed those of an "
+            "interrupted run; without --resume the trial begins anew",
+            source=folder.path,
+        ) from None
     derived = frozenset({"study_hash", "seed"})
     changed = differences(then, identity, ignored=derived)
     if changed:
         raise InputError(
-            f"found an interrupted run of another kind ({', '.join(changed)} differ), allowed one "
-            "of the same study, options, model and version; without --resume the trial begins anew",
+            f"found an interrupted run that differs in {', '.join(changed)}, allowed one of the "
+            "same study, options, model and version; without --resume the trial begins anew",
             source=folder.path,
         )
 

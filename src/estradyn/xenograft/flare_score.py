@@ -1,10 +1,10 @@
 """Flare or progression: a probability for each animal whose tumor rose in the flare window.
 
 Two judgements are made. A rule fixed beforehand looks at whether the rise was given back. A score
-compares how likely the measurements are under mice of the mechanistic model that flare and under mice
-that progress (`reference_mice`), and is calibrated on simulated animals that are measured on the
-visits of the study itself, as many of one kind as of the other. It has never seen a real flare: its
-probabilities are right for animals like the simulated ones.
+compares how likely the measurements are under mice of the mechanistic model that flare and under
+mice that progress (`reference_mice`), and is calibrated on simulated animals that are measured on
+the visits of the study itself, as many of one kind as of the other. It has never seen a real flare:
+its probabilities are right for animals like the simulated ones.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ EARLIEST_LANDMARK = 10.0
 """Days before which nothing is said."""
 
 DISCREPANCY = 0.08
-"""Standard deviation of what the mice of the model miss of a real course, on the log scale, beside the
-error of measurement (assumed); it keeps a few simulated mice from deciding."""
+"""Standard deviation of what the mice of the model miss of a real course, on the log scale, beside
+the error of measurement (assumed); it keeps a few simulated mice from deciding."""
 
 HISTOLOGY_SPREAD = 0.45
 """Standard deviation of the logarithm of a stained share between animals with the same course."""
@@ -81,8 +81,8 @@ CHANNELS = {
     "log_tunel": "apoptosis (TUNEL)",
     "log_macrophages": "macrophages (F4/80)",
 }
-"""What the score looks at: name in `Trajectories` and in words. Ki-67 is not used: tamoxifen did not
-lower it in MCF-7 xenografts (doi:10.1054/brst.2000.0140)."""
+"""What the score looks at: name in `Trajectories` and in words. Ki-67 is not used: tamoxifen did
+not lower it in MCF-7 xenografts (doi:10.1054/brst.2000.0140)."""
 
 _HISTOLOGY = ("log_tunel", "log_macrophages")
 
@@ -267,7 +267,9 @@ def score_flares(
     for day, model in models.items():
         together = rose & (landmark == day)
         if together.any():
-            probability[together] = model.probability(judge.evidence(real.rows(together).until(day)))
+            probability[together] = model.probability(
+                judge.evidence(real.rows(together).until(day))
+            )
     for place in np.flatnonzero(rose):
         one = real.rows(np.arange(landmark.size) == place).until(float(landmark[place]))
         score = _decide(float(probability[place]), score_rule)

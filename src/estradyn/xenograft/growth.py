@@ -1,4 +1,4 @@
-"""Growth of log volume: a mixed model, piecewise linear at the end of the flare window or a spline."""
+"""Growth of log volume: a mixed model, either a line that bends after the window or a spline."""
 
 from __future__ import annotations
 
@@ -194,8 +194,9 @@ def fit_growth(
 
     Time enters as min(day, knot) and max(day - knot, 0), so that each arm has a growth rate in the
     flare window and one after it; or as a natural cubic spline with a knot there and one in the
-    middle of either phase, whose growth rates are means over the phases. Animals differ in intercept and in slope. All measurements of an
-    animal up to the day it left are used: leaving at a measured size is missing at random.
+    middle of either phase, whose growth rates are means over the phases. Animals differ in
+    intercept and in slope. All measurements of an animal up to the day it left are used: leaving at
+    a measured size is missing at random.
 
     Parameters
     ----------

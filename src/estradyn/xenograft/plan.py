@@ -187,7 +187,8 @@ def _arrive(made: StudyPlan) -> pd.DataFrame:
         f"of freedom, two-sided alpha {plan.power.alpha:g} divided by the number of treated arms.",
         8: f"{plan.strain}, {plan.body_weight_g:g} g expected; {plan.cell_line} tumors "
         f"{'in bone' if plan.in_bone else 'under the skin'}; estradiol pellet "
-        f"{plan.estradiol_pellet_mg:g} mg, {'ovaries removed' if plan.ovariectomized else 'ovaries'}.",
+        f"{plan.estradiol_pellet_mg:g} mg, "
+        f"ovaries {'removed' if plan.ovariectomized else 'intact'}.",
         9: f"First dose on day 0; {len(schedule.measure_day)} measurements to day "
         f"{schedule.duration_day}; blood of {schedule.blood_sample_uL:g} µL on "
         f"{len(schedule.blood_day)} days; see the calendar.",

@@ -112,9 +112,11 @@ _COURSE_TEXT = {
 
 def _course_rows(made: StudyPlan) -> list[list[str]]:
     """Percent of animals with each true course, by arm."""
-    wide = made.courses.pivot(index="arm", columns="course", values="percent")
+    percent: dict[tuple[str, str], float] = {
+        (row["arm"], row["course"]): row["percent"] for row in made.courses.to_dict("records")
+    }
     return [
-        [arm.name, *(f"{wide.loc[arm.name, course]:.0f}" for course in _COURSE_TEXT)]
+        [arm.name, *(f"{percent[arm.name, course]:.0f}" for course in _COURSE_TEXT)]
         for arm in made.plan.arms
     ]
 
@@ -199,7 +201,8 @@ def _power_figure(made: StudyPlan) -> Figure:
         title="Power by group size",
         caption=(
             f"Share of {made.plan.power.simulations} simulated studies that find slower growth, "
-            "or in the flare window faster growth, than in the control, with its 95 % Monte-Carlo interval. Dashed: the power wanted."
+            "or in the flare window faster growth, than in the control, with its 95 % "
+            "Monte-Carlo interval. Dashed: the power wanted."
         ),
         chart=alt.hconcat(*panels, spacing=60),
     )

@@ -21,8 +21,8 @@ EACH_KIND = 150
 LAST_DAY = 84
 
 PELLETS_MG = (0.0, 0.02, 0.05, 0.18)
-"""Estradiol pellets of the reference mice: from none, where tumors rest, to one that saturates growth.
-A study file does not say what its mice have."""
+"""Estradiol pellets of the reference mice: from none, where tumors rest, to one that saturates
+growth. A study file does not say what its mice have."""
 
 DOSES_MG_PER_KG = (3.0, 10.0)
 TREATED, UNTREATED = 40, 40
@@ -67,8 +67,8 @@ class ReferenceMice:
 def reference_mice(in_bone: bool, rule: FlareRule) -> ReferenceMice:
     """Simulate mice both ways: with a flare that ends by itself, and with progression.
 
-    Flares are mice under a drug whose tumors rise early and then respond or stand still. Half or more
-    of the progressions are untreated, the rest grow on under treatment. Laboratories differ as
+    Flares are mice under a drug whose tumors rise early and then respond or stand still. Half or
+    more of the progressions are untreated, the rest grow on under treatment. Laboratories differ as
     tabled. Every drug known in mice serves, at two doses, with every pellet of `PELLETS_MG`.
 
     Parameters

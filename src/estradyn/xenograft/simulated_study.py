@@ -55,8 +55,8 @@ class Course(StrEnum):
 
 
 GROWING = 0.35
-"""Growth from the end of the flare window to the end of the study above which a tumor progresses, as
-the limit of mRECIST; in a shorter follow-up in proportion, on the log scale."""
+"""Growth from the end of the flare window to the end of the study above which a tumor progresses,
+as the limit of mRECIST; in a shorter follow-up in proportion, on the log scale."""
 
 FULL_FOLLOW_UP, LAST_WEEK = 35.0, 7.0
 
@@ -184,6 +184,7 @@ def simulate_study(
     first_animal: int = 0,
     rule: FlareRule | None = None,
     with_truth: bool = True,
+    values: Mapping[str, float] | None = None,
 ) -> SimulatedStudy:
     """Draw mice, treat them and measure them.
 
@@ -208,6 +209,8 @@ def simulate_study(
         Limits by which the true course is named.
     with_truth
         Whether true courses are worked out, which takes a second run of every treated mouse.
+    values
+        Parameters of the model, fixed for all mice of this laboratory.
 
     Raises
     ------
@@ -222,7 +225,9 @@ def simulate_study(
     drugs = {one.drug for arm in arms for one in arm.treatments}
     colony = colony_of(tuple(sorted(drugs)))
     size = sum(arm.size for arm in arms)
-    mice = colony.draw(size, seed, host, trial_effects=trial_effects, first=first_animal)
+    mice = colony.draw(
+        size, seed, host, trial_effects=trial_effects, values=values, first=first_animal
+    )
     grid = np.union1d(np.arange(0.0, days[-1] + 1.0), days) if with_truth else days
     parts, truths, start = [], [], 0
     for arm in arms:
@@ -272,9 +277,9 @@ def true_courses(
     Returns
     -------
     pandas.DataFrame
-        `course`; `early_rise` and `response` by the flare-aware class without error; `rise_percent`,
-        the largest change in the flare window; `over_untreated_percent`, by how much the tumor
-        exceeds in the window what it would be without drug; `final_change_percent`.
+        `course`; `early_rise` and `response` by the flare-aware class without error;
+        `rise_percent`, the largest change in the flare window; `over_untreated_percent`, by how
+        much the tumor exceeds in the window what it would be without drug; `final_change_percent`.
     """
     volume, plain = courses.volume_mm3, untreated.volume_mm3
     window = (courses.days > 0) & (courses.days <= rule.window_end)

@@ -98,7 +98,6 @@ def _shortened(text: str, length: int) -> str:
 
 
 def _chart(data: pd.DataFrame, scale: str, is_ratio: bool) -> Any:
-    order = data["label"].tolist()
     lower, upper = domain = _domain(data, is_ratio)
     if is_ratio:
         x_scale = alt.Scale(type="log", nice=False, domain=domain)
@@ -108,7 +107,8 @@ def _chart(data: pd.DataFrame, scale: str, is_ratio: bool) -> Any:
         axis = alt.Axis(title=_axis_unit(scale), grid=True, tickCount=6)
     y = alt.Y(
         "label:N",
-        sort=order,
+        # In the order of the first layer, which holds every line.
+        sort=None,
         axis=alt.Axis(title=None, labelLimit=LABEL_WIDTH, labelFontSize=10, ticks=False),
     )
     color = alt.Color(
@@ -119,8 +119,8 @@ def _chart(data: pd.DataFrame, scale: str, is_ratio: bool) -> Any:
     # An open side is drawn to the edge.
     bands = alt.Chart(
         data.assign(
-            allowed_lower=data["allowed_lower"].fillna(lower).clip(lower, upper),
-            allowed_upper=data["allowed_upper"].fillna(upper).clip(lower, upper),
+            allowed_lower=data["allowed_lower"].astype(float).fillna(lower).clip(lower, upper),
+            allowed_upper=data["allowed_upper"].astype(float).fillna(upper).clip(lower, upper),
         )
     )
     base = alt.Chart(data)
@@ -140,7 +140,7 @@ def _chart(data: pd.DataFrame, scale: str, is_ratio: bool) -> Any:
             filled=filled, size=42, strokeWidth=1.6, opacity=1
         )
         layers.append(marks.encode(x=alt.X("predicted:Q", scale=x_scale), y=y, color=color))
-    return alt.layer(*layers).properties(width=WIDTH, height=ROW_HEIGHT * len(order))
+    return alt.layer(*layers).properties(width=WIDTH, height=ROW_HEIGHT * len(data))
 
 
 def _domain(data: pd.DataFrame, is_ratio: bool) -> list[float]:
