@@ -100,6 +100,17 @@ def test_a_drug_shows_its_record() -> None:
     assert "last reviewed" in text
     assert "selective estrogen receptor modulator" in text
     assert "rifampin" in text
+    rows = load_parameters(drugs=("toremifene",)).rows
+    shown = [line.split()[0] for line in text.splitlines() if line.startswith("toremifene_")]
+    assert "toremifene_low_dose_clearance" in shown
+    assert len(shown) == sum(row.path.stem.startswith("toremifene") for row in rows)
+
+
+@pytest.mark.parametrize(("day", "overdue"), [("2026-11-23", False), ("2030-01-01", True)])
+def test_an_overdue_review_of_a_drug_warns(day: str, overdue: bool) -> None:
+    result = CliRunner().invoke(application, ["model", "show", "letrozole", "--today", day])
+    assert result.exit_code == 0
+    assert ("Warning: The record of letrozole" in result.stderr) == overdue
 
 
 def test_export_goes_to_standard_output_or_whole_into_a_file(tmp_path: Path) -> None:
