@@ -14,13 +14,21 @@ from estradyn.model.composition import DRUGS_FOLDER, compose, drug_records, opti
 from estradyn.model.drug_record import DrugRecord, check_drug
 from estradyn.model.loading import load_model
 from estradyn.model.ode_model import OdeModel
-from estradyn.model.parameter_table import Distribution, ParameterTable, read_parameters
+from estradyn.model.parameter_table import (
+    Distribution,
+    ParameterTable,
+    read_overlay,
+    read_parameters,
+)
 from estradyn.model.sources import ANTIMONY_SUFFIX, models_directory
 from estradyn.model.table_file import TableRow, read_table
 from estradyn.model.units import same_unit
 
 PATIENT = "patient"
 """Name of the model that composes the modules."""
+
+SETTINGS_FOLDER = "settings"
+"""Folder of the values that differ in a setting, one table each."""
 
 _CHANGES = ("absolute", "percent")
 
@@ -110,6 +118,7 @@ def load_parameters(
     *,
     drugs: Sequence[str] | None = None,
     modules: Sequence[str] | None = None,
+    setting: str | None = None,
 ) -> ParameterTable:
     """Read the value tables of a model.
 
@@ -124,6 +133,8 @@ def load_parameters(
         Drugs that the patient's model holds; all with a record by default.
     modules
         Optional modules that it holds; all by default.
+    setting
+        Setting whose values replace those of the tables; see `load_patient_model`.
 
     Raises
     ------
@@ -133,7 +144,8 @@ def load_parameters(
     path = _model_path(model_name, directory)
     absent = compose(path, drugs, modules).absent_instances
     model = load_model(path, drugs=drugs, modules=modules)
-    return _read_tables(model, path, model_name == PATIENT, absent)
+    table = _read_tables(model, path, model_name == PATIENT, absent)
+    return _in_setting(table, path.parent, setting, absent)
 
 
 def load_patient_model(
@@ -142,6 +154,7 @@ def load_patient_model(
     *,
     drugs: Sequence[str] | None = None,
     modules: Sequence[str] | None = None,
+    setting: str | None = None,
 ) -> PatientModel:
     """Read a patient model with its tables and drug records.
 
@@ -157,6 +170,9 @@ def load_patient_model(
     modules
         Optional modules that the model holds; all by default. A trial names those that give what
         its visits measure.
+    setting
+        Stem of a table in `settings/`, whose rows, given by flattened name, replace those of the
+        other tables; none by default.
 
     Raises
     ------
@@ -167,7 +183,8 @@ def load_patient_model(
     folder = path.parent
     composition = compose(path, drugs, modules)
     text_model = load_model(path, strict_units=True, drugs=drugs, modules=modules)
-    table = _read_tables(text_model, path, True, composition.absent_instances)
+    absent = composition.absent_instances
+    table = _in_setting(_read_tables(text_model, path, True, absent), folder, setting, absent)
     model = with_values(text_model, table.model_values())
     records = drug_records(folder) if composition.drugs is None else composition.drugs
     for drug in records.values():
@@ -270,6 +287,18 @@ def _read_tables(
     model: OdeModel, path: Path, whole: bool, absent: frozenset[str]
 ) -> ParameterTable:
     return read_parameters(model, path.parent, stem=None if whole else path.stem, absent=absent)
+
+
+def _in_setting(
+    table: ParameterTable, folder: Path, setting: str | None, absent: frozenset[str]
+) -> ParameterTable:
+    if setting is None:
+        return table
+    path = folder / SETTINGS_FOLDER / f"{setting}.tsv"
+    if not path.is_file():
+        known = ", ".join(sorted(file.stem for file in path.parent.glob("*.tsv")))
+        raise ModelError(f"no setting '{setting}' in {path.parent}; there are: {known or 'none'}")
+    return read_overlay(table, path, absent)
 
 
 def _optional_table(path: Path, columns: tuple[str, ...]) -> list[TableRow]:

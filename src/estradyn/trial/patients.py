@@ -18,13 +18,21 @@ from estradyn.engine import (
     solve,
 )
 from estradyn.errors import ModelError
-from estradyn.model import Output, PatientModel, load_patient_model, modules_giving
+from estradyn.model import (
+    Output,
+    ParameterTable,
+    PatientModel,
+    load_parameters,
+    load_patient_model,
+    modules_giving,
+)
 from estradyn.population import Population, stream_population
 from estradyn.trial.drugs import Drugs, known_drugs
+from estradyn.trial.occult_disease import with_occult_lesions
 from estradyn.trial.outputs import needed_outputs
 from estradyn.trial.schedule import HOURS_PER_DAY, dose_schedule
 from estradyn.trial.simulation import Array, SimulatedPatients
-from estradyn.trial.study import Study, given_drugs
+from estradyn.trial.study import Setting, Study, given_drugs
 
 GROUP_SIZE = 250
 """Most patients solved at a time; what bounds the memory of a run."""
@@ -149,7 +157,7 @@ class PatientSimulation:
             options=self._options,
             workers=self._workers,
         )
-        return SimulatedPatients(
+        patients = SimulatedPatients(
             patient_ids=group.patient_ids,
             traits=group.traits,
             parameters=group.parameters,
@@ -157,6 +165,27 @@ class PatientSimulation:
             succeeded=solution.succeeded,
             trajectories=solution.values,
         )
+        names = [output.name for output in self._model.outputs]
+        return with_occult_lesions(self._study, patients, days, names)
+
+
+def parameters_of(study: Study) -> ParameterTable:
+    """Read the value tables that stand behind the patients of a study."""
+    return load_parameters(
+        study.population.model,
+        drugs=given_drugs(study),
+        modules=_modules(study),
+        setting=_values_of(study.setting),
+    )
+
+
+def _modules(study: Study) -> tuple[str, ...]:
+    return modules_giving(needed_outputs(study, known_drugs()), study.population.model)
+
+
+def _values_of(setting: Setting) -> str | None:
+    """Name of the table whose values replace those of the metastatic patient, if any."""
+    return None if setting is Setting.METASTATIC else setting.value
 
 
 def patient_model_of(study: Study) -> PatientModel:
@@ -164,7 +193,8 @@ def patient_model_of(study: Study) -> PatientModel:
     return load_patient_model(
         model_name=study.population.model,
         drugs=given_drugs(study),
-        modules=modules_giving(needed_outputs(study, known_drugs()), study.population.model),
+        modules=_modules(study),
+        setting=_values_of(study.setting),
     )
 
 

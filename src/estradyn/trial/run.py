@@ -14,7 +14,8 @@ import pandas as pd
 
 from estradyn.errors import SimulationError
 from estradyn.output_folder import output_folder
-from estradyn.trial.endpoints import ArmTables, endpoint_table, survival_table
+from estradyn.trial.endpoint_row import ArmTables
+from estradyn.trial.endpoints import endpoint_table, survival_table
 from estradyn.trial.files import (
     ASSESSMENTS,
     ENDPOINTS,
@@ -26,8 +27,9 @@ from estradyn.trial.files import (
     write_table,
 )
 from estradyn.trial.manifest import build_manifest, write_manifest
-from estradyn.trial.outcomes import Outcomes, VisitReadings, record_outcomes
+from estradyn.trial.outcomes import Outcomes, VisitReadings
 from estradyn.trial.patients import PatientSimulation
+from estradyn.trial.recording import KNOWN_OF_THE_SIMULATED, RECORDERS
 from estradyn.trial.result import TrialResult
 from estradyn.trial.schedule import output_days, trajectory_days
 from estradyn.trial.simulation import Simulation
@@ -95,7 +97,7 @@ def run_trial(
             assessments=_stack([outcomes.assessments for outcomes in arms], names),
             trajectories_path=directory / TRAJECTORIES,
             endpoints=endpoint_table(study, evaluable, simulation.outputs),
-            progression_free_survival=survival_table(evaluable),
+            progression_free_survival=survival_table(study, evaluable),
             population={
                 name: dict(simulation.population_report(index)) for index, name in enumerate(names)
             },
@@ -143,7 +145,7 @@ def _run_arm(
     parts: list[Outcomes] = []
     done = 0
     for group in simulation.arm(arm_index, days):
-        parts.append(record_outcomes(study, arm_index, group, days, simulation))
+        parts.append(RECORDERS[study.setting](study, arm_index, group, days, simulation))
         trajectories.append(arm_index, group.patient_ids, days[kept], group.trajectories[:, kept])
         done += group.patient_ids.size
         if progress is not None:
@@ -169,7 +171,7 @@ def _join_visits(parts: tuple[VisitReadings, ...]) -> VisitReadings:
 
 def _evaluable(study: Study, arm_index: int, outcomes: Outcomes) -> ArmTables:
     """Leave out the patients who failed, unless they are too many to leave out quietly."""
-    succeeded = outcomes.patients["progressed"].notna().to_numpy()
+    succeeded = outcomes.patients[KNOWN_OF_THE_SIMULATED[study.setting]].notna().to_numpy()
     failed = int(np.count_nonzero(~succeeded))
     name = study.arms[arm_index].name
     if failed > LARGEST_FAILED_SHARE * succeeded.size:
