@@ -30,6 +30,7 @@ _UNITS = {
     "patient": "patients",
     "day": "days",
     "month": "months",
+    "percent/year": "%/year",
 }
 
 

@@ -139,7 +139,8 @@ def lesion_volume(
     largest = np.zeros_like(relative_volume)
     for arrival in arrivals.T:
         earlier = arrival <= 0.0
-        day = np.where(earlier, arrival / appearance_rate[:, 0], 0.0)
+        day = np.zeros_like(arrival)
+        np.divide(arrival, appearance_rate[:, 0], out=day, where=earlier)
         start = np.zeros_like(arrival)
         for woman in np.flatnonzero(~earlier & (arrival <= inside[:, -1])):
             day[woman] = np.interp(arrival[woman], inside[woman], days)
