@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.installed
 
-.PHONY: trial test slow lint lock clean
+.PHONY: trial test slow lint calibrate lock clean
 
 $(READY): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Estradyn needs Python 3.11 or newer; name one with PYTHON=/path/to/python")'
@@ -26,6 +26,14 @@ test: $(READY) lint
 
 slow: $(READY)
 	$(BIN)/pytest -m slow
+
+# Fits the models to their evidence, first what one typical woman shows, then what takes a population.
+# Hours on two cores; every script says what it prints or changes.
+calibrate: $(READY)
+	$(BIN)/python calibration/typical_woman/make_model.py
+	$(BIN)/estradyn calibrate calibration/typical_woman/problem.yaml --write-values
+	$(BIN)/python calibration/flare_and_response.py
+	$(BIN)/python calibration/hypercalcemia.py
 
 # Needs uv; the lock holds every platform and no address.
 lock:

@@ -2,9 +2,11 @@
 
     python benchmarks/xenograft_classification.py [--studies 1000] [--others 300] [--out FILE]
 
-Each study has a vehicle arm of progressing tumors and a treated arm that mixes flare then
-response, response, stable disease and progression (`estradyn.xenograft.statistical_mouse`). The
-analysis is the planned one; nothing is tuned to a study. Four things are counted:
+Each study has a vehicle arm and an arm under a SERM on the mechanistic mouse (`simulate_study`),
+with little estradiol, so that tumors grow and can flare, in a laboratory whose tumors depend on
+estradiol more than the median of the table (`DEPENDENCE`): there flares end in responses and not in
+standstill alone. The analysis is the planned one; nothing is tuned to a study. Four things are
+counted:
 
 - coverage: how often the 95 % interval of a growth rate, or of its difference from vehicle, holds
   the truth, which is the least-squares line in each phase through the mean true log volume on the
@@ -32,28 +34,32 @@ from estradyn.xenograft.analysis import analyze_study
 from estradyn.xenograft.analysis_files import write_analysis
 from estradyn.xenograft.flare_score import score_flares
 from estradyn.xenograft.growth import AFTER, WINDOW, fit_growth
+from estradyn.xenograft.measurement import Measurement
+from estradyn.xenograft.mice import Host, Treatment
 from estradyn.xenograft.response import RESPONDED, flare_aware, mrecist
-from estradyn.xenograft.statistical_mouse import (
+from estradyn.xenograft.simulated_study import (
+    FLARES,
     Course,
     SimulatedArm,
-    StatisticalMouse,
+    SimulatedStudy,
+    Visits,
     simulate_study,
 )
+from estradyn.xenograft.simulation_files import study_file
 from estradyn.xenograft.study_table import read_study
 
-MIXTURE = {
-    Course.FLARE_RESPONSE: 0.40,
-    Course.RESPONSE: 0.20,
-    Course.STABLE: 0.15,
-    Course.PROGRESSION: 0.25,
-}
 ARMS = ("vehicle", "SERM")
-ANIMALS = 15
-"""Per arm. With 12 the treated arm, a skewed mixture, is covered in 92 to 93 % only: so is the mean
-of 12 true slopes by a t interval."""
+TREATMENT = (Treatment("toremifene", 10.0),)
+HOST = Host(estradiol_pellet_mg=0.05, ovariectomized=True)
+DEPENDENCE = {"tumor_trial_growth_dependence_shift": 0.8}
+"""Two standard deviations of what differs between laboratories."""
 
+ANIMALS = 15
+"""Per arm."""
+
+SEED = 1
 SCORED_STUDIES = 100
-TRUTH_ANIMALS = 40_000
+TRUTH_ANIMALS = 4000
 
 
 @dataclass(frozen=True)
@@ -85,12 +91,32 @@ def true_rates(days: tuple[float, ...]) -> dict[tuple[str, str], float]:
         [np.ones_like(time_), np.minimum(time_, 21.0), np.maximum(time_ - 21.0, 0.0)]
     )
     rates = {}
-    for arm, shares in zip(ARMS, ({Course.PROGRESSION: 1.0}, MIXTURE), strict=True):
-        group = simulate_study([SimulatedArm(arm, TRUTH_ANIMALS, shares)], days, 7)
+    for arm, treatments in zip(ARMS, ((), TREATMENT), strict=True):
+        group = draw([SimulatedArm(arm, TRUTH_ANIMALS, treatments)], days, 0.0, 10_000_000 + SEED)
         mean = group.log_change.mean(axis=0)[1:]
         _, early, late = np.linalg.lstsq(regressors, mean, rcond=None)[0]
         rates[arm, WINDOW], rates[arm, AFTER] = float(early), float(late)
     return rates
+
+
+def draw(
+    arms: list[SimulatedArm],
+    days: tuple[float, ...],
+    observer_difference: float,
+    first_animal: int,
+    with_truth: bool = False,
+) -> SimulatedStudy:
+    """Draw a study of the benchmark's laboratory."""
+    return simulate_study(
+        arms,
+        days,
+        SEED,
+        host=HOST,
+        measurement=Measurement(observer_difference=observer_difference),
+        first_animal=first_animal,
+        with_truth=with_truth,
+        values=DEPENDENCE,
+    )
 
 
 def one_study(
@@ -98,9 +124,9 @@ def one_study(
 ) -> dict[str, tuple[int, int]]:
     """Hits and chances of one study, by what is counted."""
     scenario, animals, seed, rates = arguments
-    mouse = StatisticalMouse(observer_difference=scenario.observer_difference)
-    arms = [SimulatedArm(ARMS[0], animals), SimulatedArm(ARMS[1], animals, MIXTURE)]
-    study = simulate_study(arms, scenario.days, seed, mouse=mouse)
+    arms = [SimulatedArm(ARMS[0], animals), SimulatedArm(ARMS[1], animals, TREATMENT)]
+    first = seed * 2 * animals
+    study = draw(arms, scenario.days, scenario.observer_difference, first, with_truth=True)
     counts: dict[str, tuple[int, int]] = defaultdict(lambda: (0, 0))
 
     def count(name: str, hit: bool) -> None:
@@ -125,7 +151,7 @@ def one_study(
     verdicts = {}
     if seed < SCORED_STUDIES:
         table = study.measurements.assign(calcium_mmol_per_L=np.nan, alp_U_per_L=np.nan)
-        verdicts = score_flares(table, seed=seed).animals.set_index("animal")["verdict"].to_dict()
+        verdicts = score_flares(table).animals.set_index("animal")["verdict"].to_dict()
     for animal, rows in study.measurements.groupby("animal"):
         days, volumes = rows["day"].to_numpy(), rows["volume_mm3"].to_numpy()
         left = "size" in " ".join(rows["reason_left"])
@@ -136,9 +162,9 @@ def one_study(
             count("flare responders called SD or PD by mRECIST", plain in ("SD", "PD"))
             if plain in ("SD", "PD"):
                 count("recovery", aware in RESPONDED)
-            if animal in verdicts and verdicts[animal] != "no early rise":
-                count("flares with verdict flare", verdicts[animal] == "flare")
-                count("flares with verdict progression", verdicts[animal] == "progression")
+        if truth in map(str, FLARES) and verdicts.get(animal, "no early rise") != "no early rise":
+            count(f"{truth} with verdict flare", verdicts[animal] == "flare")
+            count(f"{truth} with verdict progression", verdicts[animal] == "progression")
         if truth == str(Course.PROGRESSION):
             count("false flare by class", aware in RESPONDED)
             if animal in verdicts:
@@ -170,14 +196,17 @@ def speed() -> tuple[float, float]:
     """Seconds by the clock and of processor time to read, analyse and report 60 by 60."""
     arms = [
         SimulatedArm("vehicle", 20),
-        SimulatedArm("low", 20, MIXTURE),
-        SimulatedArm("high", 20, MIXTURE),
+        SimulatedArm("low", 20, (Treatment("toremifene", 3.0),)),
+        SimulatedArm("high", 20, TREATMENT),
     ]
-    days = tuple(range(60))
-    study = simulate_study(arms, days, 3, blood_days=days[::7], in_bone=True)
+    days = tuple(float(day) for day in range(60))
+    host = Host(
+        estradiol_pellet_mg=0.05, ovariectomized=True, in_bone=True, baseline_volume_mm3=60.0
+    )
+    study = simulate_study(arms, Visits(days, blood_days=days[::7]), 3, host=host)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "study.csv"
-        study.measurements.assign(site="tibia").to_csv(path, index=False)
+        study_file(study).to_csv(path, index=False)
         clock, processor = time.perf_counter(), time.process_time()
         write_analysis(analyze_study(read_study(path)), Path(folder) / "out")
         return time.perf_counter() - clock, time.process_time() - processor

@@ -56,7 +56,9 @@ class TypicalPatient:
             f"toremifene_ligand_{tissue}_agonism": np.array([value])
             for tissue, value in agonism.items()
         }
-        solution = treat(self._compiled, parameters, dose, DAYS, initial_states=self._baseline)
+        solution = treat(
+            self._compiled, parameters, "toremifene", dose, DAYS, initial_states=self._baseline
+        )
         found = {name: solution[name][0] for name in OUTPUTS}
         return {
             name: values if name.endswith("_ratio") else 100.0 * (values / values[0] - 1.0)

@@ -2,19 +2,30 @@
 
 from __future__ import annotations
 
+import re
+import shutil
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from estradyn.calibration.value_tables import write_fitted_values
 from estradyn.engine import CompiledModel, DoseSchedule, Solution, solve
-from estradyn.model import ParameterTable
+from estradyn.model import OdeModel, ParameterTable, load_model
+from estradyn.model.composition import drug_records
+from estradyn.model.patient_model import PATIENT
+from estradyn.model.sources import ANTIMONY_SUFFIX, models_directory
 from estradyn.population.draws import draw_candidates
 
 Array = NDArray[np.float64]
 
 HOURS_PER_DAY = 24.0
+
+BONE_AND_LIPIDS = re.compile(r"\s*(bone|lipids)(:|_\w+_input\s*:=)")
+"""Lines of the patient's text that put in these two modules and wire them."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +56,16 @@ def with_rows(table: ParameterTable, changes: Mapping[str, RowValues]) -> Parame
     return ParameterTable(tuple(rows), table.correlations)
 
 
+def write_rows(table: ParameterTable, changes: Mapping[str, RowValues]) -> None:
+    """Print new values and spreads, and put them into the tables of the shipped models."""
+    values = {row: new.value for row, new in changes.items() if new.value is not None}
+    spreads = {row: new.spread for row, new in changes.items() if new.spread is not None}
+    for column, numbers in (("value", values), ("spread", spreads)):
+        for row, number in numbers.items():
+            print(f"{row}: {column} {number:.4g}")
+    write_fitted_values(table, values, spreads)
+
+
 def draw(
     table: ParameterTable, names: tuple[str, ...], seed: int, patients: int
 ) -> tuple[dict[str, Array], dict[str, Array]]:
@@ -59,19 +80,35 @@ def draw(
     return {name: drawn[name] for name in names if name in drawn}, candidates.traits
 
 
+def tumor_model(drug: str) -> OdeModel:
+    """Read the patient with one drug, without bone, calcium and lipids.
+
+    These do not act back on the tumor, so what flare, response and progression need costs a third.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        models = Path(shutil.copytree(models_directory(), Path(folder) / "models"))
+        patient = models / f"{PATIENT}{ANTIMONY_SUFFIX}"
+        lines = patient.read_text(encoding="utf-8").splitlines(keepends=True)
+        kept = [line for line in lines if not BONE_AND_LIPIDS.match(line)]
+        patient.write_text("".join(kept), encoding="utf-8")
+        return load_model(patient, drugs=(drug,), modules=())
+
+
 def treat(
     compiled: CompiledModel,
     parameters: Mapping[str, Array],
+    drug: str,
     dose: float,
     days: Array,
     *,
     initial_states: Array | None = None,
     workers: int = 2,
 ) -> Solution:
-    """Give toremifene, in mg, once a day and read the outputs on the given days."""
+    """Give a drug, in mg, once a day and read the outputs on the given days."""
     patients = len(next(iter(parameters.values())))
+    state = drug_records(models_directory())[drug].dose_state
     doses = DoseSchedule.repeated(
-        patients, "toremifene_gut", dose, interval=HOURS_PER_DAY, count=int(days[-1])
+        patients, state, dose, interval=HOURS_PER_DAY, count=int(days[-1])
     )
     return solve(
         compiled,

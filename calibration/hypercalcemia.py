@@ -19,13 +19,12 @@ the missing treatment may explain.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
-from cohort import Array, RowValues, draw, treat, with_rows
+from cohort import Array, RowValues, draw, treat, tumor_model, with_rows, write_rows
 
 from estradyn.engine import CompiledModel, compile_model
-from estradyn.model import ParameterTable, PatientModel, load_model, load_patient_model
+from estradyn.model import ParameterTable, PatientModel, load_patient_model
 from estradyn.population import EngineBaseline
 from estradyn.trial.events import hypercalcemia
 from estradyn.trial.study import HypercalcemiaDefinition
@@ -74,27 +73,32 @@ class BoneDisease:
         return parameters
 
     def _find_most_stimulated(self) -> Array:
-        model = load_model(Path(__file__).parent / "tumor_response.ant")
-        compiled = compile_model(model, ["tumor_lesion_stimulus"])
+        compiled = compile_model(tumor_model("toremifene"), ["tumor_lesion_stimulus"])
         parameters = self._drawn(self._patient.parameters, compiled)
-        stimulus = treat(compiled, parameters, 60.0, DAYS)["tumor_lesion_stimulus"]
+        stimulus = treat(compiled, parameters, "toremifene", 60.0, DAYS)["tumor_lesion_stimulus"]
         order = np.argsort(-stimulus.max(axis=1))
         return np.sort(order[: int(SIMULATED_SHARE * PATIENTS)])
 
-    def observe(self, sensitivity: float, maximum: float) -> Reached:
-        """Treat them with these two values in the tables."""
-        changes = {
+    @staticmethod
+    def changes(sensitivity: float, maximum: float) -> dict[str, RowValues]:
+        """Table rows with these two values."""
+        return {
             SENSITIVITY: RowValues(value=sensitivity),
             "tumor_osteolysis_maximum": RowValues(value=maximum),
             "tumor_pthrp_maximum": RowValues(value=PTHRP_PER_OSTEOLYSIS * maximum),
         }
-        table = with_rows(self._patient.parameters, changes)
+
+    def observe(self, sensitivity: float, maximum: float) -> Reached:
+        """Treat them with these two values in the tables."""
+        table = with_rows(self._patient.parameters, self.changes(sensitivity, maximum))
         drawn = self._drawn(table, self._calcium)
         parameters = {name: values[self._most_stimulated] for name, values in drawn.items()}
         if self._baselines is None:
             solver = EngineBaseline(self._patient, workers=2)
             self._baselines = solver(parameters, len(self._most_stimulated)).states
-        solution = treat(self._calcium, parameters, 60.0, DAYS, initial_states=self._baselines)
+        solution = treat(
+            self._calcium, parameters, "toremifene", 60.0, DAYS, initial_states=self._baselines
+        )
         calcium = solution["plasma_calcium"]
         episode = hypercalcemia(DAYS, calcium, DEFINITION)
         found = episode.occurred
@@ -118,7 +122,7 @@ class BoneDisease:
 
 
 def main() -> None:
-    """Fit, print the rows and what they reach in other patients."""
+    """Fit, write the rows and print what they reach in other patients."""
     patient = load_patient_model(drugs=("toremifene",))
     cohort = BoneDisease(patient, SEED)
     low, high = 0.8, 4.0
@@ -131,9 +135,7 @@ def main() -> None:
             high = maximum
     maximum = float(np.sqrt(low * high))
     sensitivity = cohort.sensitivity_for(maximum)
-    print(f"{SENSITIVITY}: value {sensitivity:.3g}")
-    print(f"tumor_osteolysis_maximum: value {maximum:.3g}")
-    print(f"tumor_pthrp_maximum: value {PTHRP_PER_OSTEOLYSIS * maximum:.3g}")
+    write_rows(patient.parameters, BoneDisease.changes(sensitivity, maximum))
     for label, judged in (("fit", cohort), ("others", BoneDisease(patient, VALIDATION_SEED))):
         reached = judged.observe(sensitivity, maximum)
         print(f"{label}: incidence with bone metastases {100 * reached.incidence:.2f} %")

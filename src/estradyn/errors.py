@@ -47,3 +47,7 @@ class StudyError(InputError):
 
 class SimulationError(EstradynError):
     """A population could not be simulated well enough to report on."""
+
+
+class ClusterError(EstradynError):
+    """A cluster cannot be reached, cannot run this version, or was lost."""

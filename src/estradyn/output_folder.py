@@ -42,8 +42,19 @@ def check_output_folder(out: Path, allowed: Sequence[str]) -> None:
 
 
 @contextmanager
-def output_folder(out: Path, allowed: Sequence[str]) -> Iterator[Path]:
+def output_folder(
+    out: Path, allowed: Sequence[str], *, within: Path | None = None
+) -> Iterator[Path]:
     """Give a folder to write into that becomes `out` when the block ends without an error.
+
+    Parameters
+    ----------
+    out
+        Folder to write.
+    allowed
+        Names that the folder may hold already; they will be replaced.
+    within
+        Folder for what is not finished, on the same disk; by default the one that `out` is in.
 
     Raises
     ------
@@ -54,7 +65,7 @@ def output_folder(out: Path, allowed: Sequence[str]) -> Iterator[Path]:
     created = [parent for parent in out.parents if not parent.exists()]
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.parent))
+        temporary = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=within or out.parent))
     except OSError as error:
         raise InputError(
             f"found a place that cannot be written ({error.strerror}), allowed a folder you may "

@@ -20,6 +20,7 @@ from estradyn.cli.progress import arm_progress
 from estradyn.errors import InputError
 from estradyn.model.parameter_table import EvidenceClass
 from estradyn.model.patient_model import load_parameters
+from estradyn.trial.working_folder import finished_chunks
 
 STUDY = """\
 title: A short trial
@@ -166,6 +167,28 @@ def test_a_trial_leaves_its_six_files_and_says_so_in_one_line(trial: tuple[Path,
 
 
 @pytest.mark.slow
+def test_only_endpoints_are_left_when_asked_for_and_a_finished_trial_is_not_run_again(
+    trial: tuple[Path, str], tmp_path: Path
+) -> None:
+    whole, _ = trial
+    study, out = tmp_path / "short.yaml", tmp_path / "lean"
+    study.write_text(STUDY, encoding="utf-8")
+    arguments = ("trial", "run", str(study), "--out", str(out), "--patients", "6", "--seed", "3")
+    assert "Wrote endpoints and" in invoke(*arguments, "--store", "endpoints")
+    assert {entry.name for entry in out.iterdir()} == {
+        "endpoints.csv",
+        "manifest.json",
+        "report.html",
+    }
+    assert (out / "endpoints.csv").read_bytes() == (whole / "endpoints.csv").read_bytes()
+    assert "bit for bit" in invoke("trial", "verify", str(out))
+    written = (out / "manifest.json").read_bytes()
+    again = invoke(*arguments, "--store", "endpoints", "--resume")
+    assert "holds this trial already" in again
+    assert (out / "manifest.json").read_bytes() == written
+
+
+@pytest.mark.slow
 def test_a_finished_trial_verifies_until_a_table_is_touched(trial: tuple[Path, str]) -> None:
     out, _ = trial
     assert "bit for bit" in invoke("trial", "verify", str(out), "--workers", "1")
@@ -196,3 +219,33 @@ def test_an_interrupted_trial_leaves_nothing(tmp_path: Path) -> None:
     assert stdout == ""
     assert "Traceback" not in stderr
     assert [entry.name for entry in tmp_path.iterdir()] == ["short.yaml"]
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.name == "nt", reason="needs POSIX signals")
+def test_a_trial_interrupted_later_says_what_it_keeps(tmp_path: Path) -> None:
+    (tmp_path / "short.yaml").write_text(STUDY, encoding="utf-8")
+    run = command("trial", "run", "short.yaml", "--out", "results", "--patients", "500")
+    process = subprocess.Popen(
+        run, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    deadline = time.monotonic() + 120.0
+    while not finished_chunks(tmp_path / "results") and time.monotonic() < deadline:
+        time.sleep(0.02)
+    process.send_signal(signal.SIGINT)
+    stdout, stderr = process.communicate(timeout=60.0)
+    assert process.returncode == 130
+    assert stdout == ""
+    assert "Traceback" not in stderr
+    assert "are kept in .results.unfinished; with --resume" in stderr
+    refused = subprocess.run(
+        [*run, "--resume", "--seed", "5"], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert refused.returncode == 2
+    assert refused.stderr.count("\n") == 1
+    assert "that differs in seed, allowed" in refused.stderr
+    ended = subprocess.run(
+        [*run, "--resume"], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    assert "of 4 parts were there" in ended.stdout
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == ["results", "short.yaml"]

@@ -10,7 +10,7 @@ import symengine as se
 import sympy
 from engine_models import system
 
-from estradyn.engine import compile_model, solve
+from estradyn.engine import SolverOptions, compile_model, solve
 from estradyn.engine.graph import ONE_ARGUMENT_FUNCTIONS
 from estradyn.engine.program import build_program
 from estradyn.engine.reference import LaneFunctions
@@ -110,6 +110,7 @@ def _value(program, node: int, state: float, parameters: list[float]) -> float:
     graph = program.graph
     values: dict[int, float] = {}
     functions = {name: getattr(math, name) for name in ONE_ARGUMENT_FUNCTIONS - {"ceiling"}}
+    functions["base_log"] = math.log
     for item in graph.needed([node]):
         operation, operands = graph.operations[item], graph.operands[item]
         arguments = (
@@ -154,6 +155,15 @@ def test_power_and_its_derivative_at_zero() -> None:
     solution = solve(compiled, {}, [0.0, 0.1])
     assert solution.status[0] == 0
     assert solution["x"][0, 1] == pytest.approx(0.1, rel=1e-4)
+
+
+@pytest.mark.parametrize("exponent", [1.0, 2.0])
+def test_an_exponent_of_one_may_be_a_parameter(exponent: float) -> None:
+    """The slope at zero is then 0 ** 0, which is one."""
+    model = system({"x": "1 - x**m"}, {"x": 0.0}, {"m": 3.0})
+    options = SolverOptions(retry=False)
+    solution = solve(compile_model(model, ["x"]), {"m": exponent}, [0.0, 30.0], options=options)
+    assert solution["x"][0, 1] == pytest.approx(1.0, rel=1e-6)
 
 
 def test_rates_can_be_called_for_one_patient() -> None:

@@ -1,14 +1,10 @@
 from __future__ import annotations
 
-import csv
-import os
-from pathlib import Path
-
 import pytest
 
+from estradyn.errors import ParameterError
 from estradyn.evidence import Use, evidence_rows, published_values
-from estradyn.evidence.published import UNITS, _links
-from estradyn.evidence.rows import TABLES
+from estradyn.evidence.times import parse_time
 
 
 def test_rows_have_unique_ids_a_source_and_a_grade() -> None:
@@ -16,16 +12,6 @@ def test_rows_have_unique_ids_a_source_and_a_grade() -> None:
     assert len(rows) > 600
     assert {row.grade for row in rows.values()} <= {"A", "B", "C"}
     assert all(row.source_title and row.value for row in rows.values())
-
-
-def test_every_link_leads_to_a_number_in_a_known_unit() -> None:
-    rows = evidence_rows()
-    for link in _links():
-        row = rows[link.evidence]
-        assert row.unit in UNITS, link.evidence
-        day = None if link.from_day == 0.0 else link.from_day
-        found = published_values(link.endpoint, link.drug, link.dose, day)
-        assert link.evidence in [value.row.id for value in found]
 
 
 def test_dose_and_day_must_match() -> None:
@@ -69,15 +55,43 @@ def test_value_of_another_drug_says_whose_it_is() -> None:
     assert "tamoxifen" in value.citation
 
 
-def test_package_data_are_the_evidence_tables() -> None:
-    shared = Path(os.environ.get("ESTRADYN_SHARED", Path(__file__).parents[3] / "shared"))
-    if not (shared / "evidence").is_dir():
-        pytest.skip("the shared evidence folder is not here")
-    for name in TABLES:
-        source = shared / "evidence" / name
-        if not source.is_file():
-            continue
-        rows = evidence_rows()
-        with source.open(encoding="utf-8") as stream:
-            for record in csv.DictReader(stream):
-                assert rows[record["id"]].value == record["value"]
+def test_number_without_a_dose_speaks_to_every_dose_and_was_fitted_at_one() -> None:
+    def use_at(dose: float) -> Use:
+        values = published_values("hypercalcemia_incidence", "toremifene", dose)
+        return next(value.use for value in values if value.row.id == "QU03")
+
+    assert (use_at(60.0), use_at(200.0)) == (Use.CALIBRATION, Use.CHECK)
+
+
+def test_stand_in_is_a_check_and_comes_after_the_own_numbers() -> None:
+    values = published_values("ldl_change", "toremifene", 60.0, 182.0)
+    assert {value.row.id for value in values} == {"LI07", "LI10"}
+    assert {value.use for value in values} == {Use.CHECK}
+    assert all("40 mg/day" in value.citation for value in values)
+
+
+def test_number_of_a_later_span_does_not_stand_beside_a_visit() -> None:
+    # BO21 is the change from month 30 to month 42.
+    found = published_values("lumbar_spine_bmd_change", "tamoxifen", 20.0, 364.0)
+    assert "BO21" not in {value.row.id for value in found}
+
+
+@pytest.mark.parametrize(
+    ("text", "day", "included"),
+    [
+        ("14 day", 10.0, True),
+        ("14 day", 20.0, False),
+        ("12 month", 364.0, True),
+        ("12 month", 300.0, False),
+        ("from 6 week", 700.0, True),
+        ("from 6 week", 28.0, False),
+        ("from 30 month to 36 month", 180.0, False),
+    ],
+)
+def test_a_visit_near_a_published_time_stands_for_it(text: str, day: float, included: bool) -> None:
+    assert parse_time(text).includes(day) is included
+
+
+def test_an_unreadable_time_says_what_is_allowed() -> None:
+    with pytest.raises(ParameterError, match="'soon', allowed is a time such as '12 week'"):
+        parse_time("soon")

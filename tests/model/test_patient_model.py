@@ -92,7 +92,7 @@ def test_a_bad_row_is_named_by_file_and_line(models, table, row, words):
         ("drug_gut", "nobody", ModelError, "dose_state 'nobody' is not a state"),
         ("output: drug_concentration", "output: nobody", ModelError, "'nobody' is not in the mo"),
         ("dose_unit: mg", "dose_unit: mL", UnitError, "'mL' cannot be converted"),
-        ("dose_unit: mg", "dose_unit: [mg", InputError, "inhibitor.md:5"),
+        ("dose_unit: mg", "dose_unit: [mg", InputError, "inhibitor.md:18"),
         ("title: Inhibitor", "title: !!python/object/apply:os.getcwd []", InputError, "os.getcwd"),
         ("---\ntitle", "title", InputError, "front matter"),
     ],

@@ -33,10 +33,14 @@ def tumor():
     return compile_model(with_values(model, values), OUTPUTS)
 
 
-def follow(tumor, drive, days=DAYS, **values):
+def follow(tumor, drive, days=DAYS, *, estradiol_drive=None, **values):
+    """Hold the drive, and that of estradiol alone (the same unless said), relative to baseline."""
+    estradiol_drive = drive if estradiol_drive is None else estradiol_drive
     inputs = {
         "drug_free_breast_drive": TYPICAL_DRIVE,
+        "reference_breast_drive": TYPICAL_DRIVE,
         "breast_estrogen_drive": drive * TYPICAL_DRIVE,
+        "estradiol_breast_drive": estradiol_drive * TYPICAL_DRIVE,
         **values,
     }
     solution = solve(tumor, inputs, days * 24.0, patients=1)
@@ -75,6 +79,42 @@ def test_deprivation_shrinks_a_dependent_tumor_until_resistant_cells_take_over(t
     assert 0 < smallest < len(DAYS) - 1
     assert volume[-1] > 1.5 * volume[smallest]
     assert deprived["ki67"][10] < 0.3 * deprived["ki67"][0]
+
+
+MIXED = {
+    "growth_dependence_logit": 3.0,
+    "resistant_logit": -9.0,
+    "serm_resistant_logit": -2.0,
+    "resistance_rate": 0.0,
+}
+
+
+def test_serm_resistant_cells_escape_a_serm_and_not_the_loss_of_estradiol(tumor):
+    blocked = follow(tumor, 0.1, estradiol_drive=1.0, **MIXED)["soft_tissue_tumor_volume"]
+    deprived = follow(tumor, 0.1, **MIXED)["soft_tissue_tumor_volume"]
+    year = np.searchsorted(DAYS, 360.0)
+    assert blocked.min() < blocked[0]
+    assert blocked[year] > blocked[0] > 5.0 * deprived[year]
+
+
+def test_cells_resistant_to_everything_end_both(tumor):
+    mixed = MIXED | {"resistant_logit": -2.0}
+    for estradiol_drive in (0.1, 1.0):
+        volume = follow(tumor, 0.1, estradiol_drive=estradiol_drive, **mixed)
+        volume = volume["soft_tissue_tumor_volume"]
+        assert volume[-1] > 2.0 * volume.min()
+
+
+def test_under_a_serm_the_cycling_fraction_falls_by_the_sensitive_share(tumor):
+    with_escape = follow(tumor, 0.1, estradiol_drive=1.0, **MIXED)["ki67"][7]
+    without = follow(tumor, 0.1, estradiol_drive=1.0, **MIXED | {"serm_resistant_logit": -9.0})
+    assert without["ki67"][7] < with_escape < without["ki67"][0]
+
+
+def test_both_sites_keep_their_ratio(tumor):
+    treated = follow(tumor, 0.1, estradiol_drive=1.0, **MIXED, bone_volume=7.0)
+    ratio = treated["bone_tumor_volume"] / treated["soft_tissue_tumor_volume"]
+    assert ratio == pytest.approx(ratio[0])
 
 
 def test_receptor_negative_tumor_ignores_the_drive(tumor):

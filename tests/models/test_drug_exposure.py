@@ -154,29 +154,68 @@ def test_exemestane_has_the_exposure_of_its_fed_model(on_exemestane):
     assert 24.0 * days[level.argmax()] < 2.0  # pk184
 
 
-ESTROGENS = ("estrogen_aromatase_activity", "estradiol_concentration", "estrogen_estrone")
+ESTROGENS = (
+    "aromatase_activity",
+    "estradiol_concentration",
+    "estrone_concentration",
+    "estrone_sulfate_concentration",
+)
 
 
 @pytest.mark.parametrize(
-    ("drug", "dose", "lowest", "highest", "residual_estradiol"),
+    ("drug", "dose", "lowest", "highest", "residual_estradiol", "residual_estrone_sulfate"),
     [
-        ("letrozole", 2.5, 98.9, 100.0, 5.9),  # pk122, pk129
-        ("letrozole", 0.5, 97.3, 99.1, None),  # pk121
-        ("anastrozole", 1.0, 96.2, 97.3, 10.1),  # pk152, pk155, pk159
-        ("exemestane", 25.0, 97.4, 98.4, 7.8),  # pk201, pk202
+        ("letrozole", 2.5, 98.9, 100.0, 5.9, 2.0),  # pk122, pk129
+        ("letrozole", 0.5, 97.3, 99.1, None, None),  # pk121
+        ("anastrozole", 1.0, 96.2, 97.3, 10.1, 4.6),  # pk152, pk155, pk159
+        ("exemestane", 25.0, 97.4, 98.4, 7.8, None),  # pk201, pk202
     ],
 )
-def test_aromatase_and_estradiol_are_suppressed_as_measured(
-    request, drug, dose, lowest, highest, residual_estradiol
+def test_aromatase_and_estrogens_are_suppressed_as_measured(
+    request, drug, dose, lowest, highest, residual_estradiol, residual_estrone_sulfate
 ):
     woman = request.getfixturevalue(f"on_{drug}")
-    activity, estradiol, estrone = woman.over_a_day(ESTROGENS, {drug: dose}, 84)
+    left = woman.over_a_day(ESTROGENS, {drug: dose}, 84)
     before = woman.levels(ESTROGENS, {drug: dose}, [0.0], count=1)
-    assert lowest <= 100.0 * (1.0 - activity) <= highest
+    activity, estradiol, estrone, sulfate = (
+        100.0 * mean / values[0] for mean, values in zip(left, before, strict=True)
+    )
+    assert lowest <= 100.0 - activity <= highest
     if residual_estradiol is not None:
-        residual = 100.0 * estradiol / before[1][0]
-        assert residual == pytest.approx(residual_estradiol, rel=0.2)
-    assert estrone < 0.2 * before[2][0]
+        assert estradiol == pytest.approx(residual_estradiol, rel=0.2)
+    if residual_estrone_sulfate is not None:
+        # Hormones are held to 1.5-fold; 6.8 % on exemestane (pk202) is missed with 4.1 %.
+        assert 1.0 / 1.5 < sulfate / residual_estrone_sulfate < 1.5
+    assert estrone < 20.0
+
+
+def test_estradiol_falls_over_days_because_the_sulfate_is_a_slow_pool(on_anastrozole):
+    names = ("estradiol_concentration", "estrone_sulfate_concentration")
+    estradiol, sulfate = on_anastrozole.levels(
+        names, {"anastrozole": 1.0}, [0.0, 1.0, 14.0], count=14
+    )
+    fall = 100.0 * (1.0 - estradiol / estradiol[0])
+    assert fall[1] == pytest.approx(70.0, abs=5.0)  # OL53
+    # OL54 prints about 80 %, at the limit of that assay; 90 % was measured later (pk159).
+    assert 80.0 < fall[2] < 95.0
+    assert sulfate[1] / sulfate[0] > 0.4
+
+
+def test_estrogens_fall_by_a_day_and_nine_tenths_by_two_weeks_on_letrozole(on_letrozole):
+    (estradiol,) = on_letrozole.levels(
+        ("estradiol_concentration",), {"letrozole": 2.5}, [0.0, 1.0, 14.0], count=14
+    )
+    assert estradiol[1] < 0.4 * estradiol[0]  # pk131
+    assert estradiol[2] < 0.1 * estradiol[0]
+
+
+def test_ten_times_the_usual_anastrozole_brings_little_more(on_anastrozole):
+    names = ESTROGENS[:1]
+    usual, tenfold = (
+        on_anastrozole.over_a_day(names, {"anastrozole": dose}, 60)[0] for dose in (1.0, 10.0)
+    )
+    # 3.3 % and 1.9 % of aromatase were left (pk152, pk153): less than tenfold, though not as flat.
+    assert 0.2 * usual < tenfold < 0.5 * usual
 
 
 def test_estrogens_come_back_slowly_after_exemestane_and_fast_after_its_levels(on_exemestane):
@@ -197,6 +236,10 @@ def test_two_reversible_inhibitors_compete(on_letrozole, on_anastrozole):
     (second,) = on_anastrozole.over_a_day(names, {"anastrozole": 1.0}, 60)
     (together,) = both.over_a_day(names, {"letrozole": 2.5, "anastrozole": 1.0}, 60)
     # 1 + I adds the bindings; independent inhibitors would multiply their shares instead.
+    unreached = both.patient.parameters.by_name["estrogen_unreached_aromatase_share"].value
+    first, second, together = (
+        (activity - unreached) / (1.0 - unreached) for activity in (first, second, together)
+    )
     binding = (1.0 / first - 1.0) + (1.0 / second - 1.0)
     assert together == pytest.approx(1.0 / (1.0 + binding), rel=0.02)
     assert together > 2.0 * first * second

@@ -25,6 +25,7 @@ RECEPTOR_OUTPUTS = (
     "drug_free_breast_drive",
     "bone_estrogen_ratio",
     "liver_estrogen_ratio",
+    "estradiol_breast_drive",
 )
 
 
@@ -39,15 +40,84 @@ def tissue(receptor, days, **inputs):
     return {name: solution[name][0] for name in RECEPTOR_OUTPUTS}
 
 
-def test_estradiol_stays_at_its_own_baseline_and_falls_with_aromatase():
-    compiled = module("estrogen", "estrogen", ("estradiol_concentration",))
-    untouched = solve(compiled, {}, [0.0, 1000.0], patients=1)["estradiol_concentration"][0]
-    assert untouched == pytest.approx([12.0, 12.0])
-    rest = compiled.model.parameters
-    rest = next(item.value for item in rest if item.name == "aromatase_independent_share")
+ESTROGENS = (
+    "estradiol_concentration",
+    "estrone_concentration",
+    "estrone_sulfate_concentration",
+    "aromatase_activity",
+)
+
+
+def remaining(days, **inputs):
+    """Share of each estrogen that is left, and the activity of aromatase, which begins lower."""
+    compiled = module("estrogen", "estrogen", ESTROGENS)
+    solution = solve(compiled, inputs, np.asarray([0.0, *days]) * 24.0, patients=1)
+    values = {item.name: item.value for item in compiled.model.parameters}
+    left = {name: solution[name][0, 1:] / solution[name][0, 0] for name in ESTROGENS[:3]}
+    return left | {"aromatase_activity": solution["aromatase_activity"][0, 1:]}, values
+
+
+def test_estrogens_stay_at_their_own_baseline():
+    left, _ = remaining([1.0, 40.0])
+    for name in ESTROGENS:
+        assert left[name] == pytest.approx([1.0, 1.0])
+
+
+def test_estrogens_settle_with_the_aromatase_that_is_left():
     for inhibition in ({"inhibitor_binding": 19.0}, {"remaining_aromatase": 0.05}):
-        inhibited = solve(compiled, inhibition, [500.0], patients=1)["estradiol_concentration"]
-        assert inhibited[0, 0] == pytest.approx((rest + (1.0 - rest) * 0.05) * 12.0)
+        left, values = remaining([40.0], **inhibition)
+        activity = left["aromatase_activity"][0]
+        # Solved on paper: the sulfate comes to rest with estrone, and gives back what it takes.
+        rest = values["estrone_aromatase_independent_share"]
+        estrone = rest + (1.0 - rest) * activity
+        assert left["estrone_concentration"][0] == pytest.approx(estrone)
+        assert left["estrone_sulfate_concentration"][0] == pytest.approx(estrone)
+        from_estrone = values["estradiol_share_from_estrone"]
+        supply = (1.0 - from_estrone) * activity + from_estrone * estrone
+        rest = values["aromatase_independent_share"]
+        assert left["estradiol_concentration"][0] == pytest.approx(rest + (1.0 - rest) * supply)
+
+
+def test_the_sulfate_declines_with_its_published_half_life_and_holds_the_others_up():
+    left, _ = remaining([0.0, 0.5, 1.5, 2.5], inhibitor_binding=1e6)
+    sulfate = left["estrone_sulfate_concentration"]
+    above = sulfate - remaining([40.0], inhibitor_binding=1e6)[0]["estrone_sulfate_concentration"]
+    half_life = 24.0 * np.log(2.0) / np.log(above[1] / above[2])
+    assert half_life == pytest.approx(21.7, rel=0.02)  # pk180
+    assert left["estradiol_concentration"][1] > 0.2
+
+
+def test_a_share_of_aromatase_is_out_of_reach_of_every_inhibitor():
+    for inhibition in ({"inhibitor_binding": 1e9}, {"remaining_aromatase": 0.0}):
+        left, values = remaining([1.0], **inhibition)
+        unreached = values["unreached_aromatase_share"]
+        assert left["aromatase_activity"][0] == pytest.approx(unreached)
+        assert 0.0 < unreached < 0.009  # pk125: less than 0.9 % left on letrozole
+
+
+def test_estradiol_made_in_the_tumor_falls_with_its_aromatase(receptor):
+    values = {item.name: item.value for item in receptor.model.parameters}
+    plasma = {"estradiol_concentration": 1.2}
+    without = solve(receptor, {"aromatase_activity": 1.0, **plasma}, [0.0], patients=1)
+    inhibited = solve(receptor, {"aromatase_activity": 0.01, **plasma}, [0.0], patients=1)
+    names = ("breast_estrogen_drive", "bone_estrogen_ratio")
+    breast, bone = ([run[name][0, 0] for run in (without, inhibited)] for name in names)
+    assert breast[1] < breast[0]
+    assert bone[0] == bone[1]
+    # Where as much is left in plasma as of aromatase, the tumor keeps its ratio to plasma.
+    left = solve(receptor, {"aromatase_activity": 0.1, **plasma}, [0.0], patients=1)
+    scale = values["tumor_estradiol_ratio"] * values["available_fraction"]
+    bound = 1.2 * scale / values["estradiol_dissociation_constant"]
+    expected = (values["unliganded_activity"] + bound) / (1.0 + bound)
+    assert left["breast_estrogen_drive"][0, 0] == pytest.approx(expected)
+
+
+def test_lost_receptors_take_their_share_of_the_drive(receptor):
+    full, half = (
+        solve(receptor, {"receptor_content": content}, [0.0], patients=1)["breast_estrogen_drive"]
+        for content in (1.0, 0.5)
+    )
+    assert half[0, 0] == pytest.approx(0.5 * full[0, 0])
 
 
 def test_without_a_drug_every_tissue_reads_plasma_estradiol(receptor):
@@ -69,6 +139,14 @@ def test_antagonism_takes_longer_in_tumors_that_divide_more_slowly(receptor):
     fast = tissue(receptor, [6.0], cell_birth_rate=0.003, **inputs)
     slow = tissue(receptor, [6.0], cell_birth_rate=0.00075, **inputs)
     assert slow["breast_estrogen_drive"][0] > 2.0 * fast["breast_estrogen_drive"][0]
+
+
+def test_cells_without_hold_for_a_serm_read_estradiol_alone(receptor):
+    serm = tissue(receptor, [0.0, 60.0], breast_binding=8.0, breast_stimulus=0.4)
+    assert serm["estradiol_breast_drive"] == pytest.approx(serm["drug_free_breast_drive"])
+    deprived = tissue(receptor, [0.0, 60.0], estradiol_concentration=1.0)
+    assert deprived["estradiol_breast_drive"] == pytest.approx(deprived["breast_estrogen_drive"])
+    assert deprived["estradiol_breast_drive"][0] < 0.5 * deprived["drug_free_breast_drive"][0]
 
 
 @settings(deadline=None, max_examples=25)

@@ -7,12 +7,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import symengine
 from scipy.integrate import solve_ivp
 
 from estradyn.errors import InputError, SimulationError
-from estradyn.model import load_patient_model
+from estradyn.model import TIME, load_patient_model
 from estradyn.population import (
     Baselines,
+    Drawn,
     EngineBaseline,
     Population,
     draw_candidates,
@@ -46,7 +48,8 @@ class KnownBaseline:
         states[:, self.model.state_names.index("hormone")] = hormone
         states[:, self.model.state_names.index("tumor_volume")] = volume
         outputs = {"hormone": hormone, "tumor_volume": volume}
-        return Baselines(states, outputs, [self.fail(value) for value in hormone])
+        failures = [self.fail(value) for value in hormone]
+        return Baselines(states, outputs, failures, np.zeros(count, dtype=bool))
 
 
 def everyone(chunks) -> Population:
@@ -63,6 +66,7 @@ def everyone(chunks) -> Population:
         np.concatenate([part.initial_states for part in parts]),
         sum(part.drawn for part in parts),
         dict(rejected),
+        sum(part.followed for part in parts),
     )
 
 
@@ -107,6 +111,17 @@ def test_chunks_make_no_difference(patient_model, chunk_size):
     chunks = list(stream_population(patient_model, 150, 8, chunk_size, baseline_solver=solver))
     assert [len(chunk) for chunk in chunks[:-1]] == [chunk_size] * (len(chunks) - 1)
     assert_same(everyone(chunks), whole)
+
+
+@pytest.mark.parametrize("first", [1, 40, 149])
+def test_patients_follow_those_drawn_before(patient_model, first):
+    solver = KnownBaseline(patient_model)
+    whole = everyone(stream_population(patient_model, 150, 8, 40, baseline_solver=solver))
+    begun = everyone(stream_population(patient_model, first, 8, baseline_solver=solver))
+    drawn = Drawn(begun.drawn, begun.rejected)
+    assert drawn.accepted == first
+    rest = stream_population(patient_model, 150 - first, 8, 40, after=drawn, baseline_solver=solver)
+    assert_same(everyone([begun, *rest]), whole)
 
 
 def test_a_larger_population_begins_with_the_smaller_one(patient_model):
@@ -204,6 +219,23 @@ def test_a_slow_drift_is_not_a_steady_state(patient_model):
     found = EngineBaseline(drifting)(candidates.parameters, 2)
     assert found.failures == ["no drug-free steady state"] * 2
     assert np.isnan(found.states).all()
+
+
+def test_whom_newtons_method_does_not_serve_is_followed_in_time(patient_model):
+    """Rates that fade with time have no Jacobian's equilibrium, but settle all the same."""
+    model = patient_model.model
+    settling = tuple(
+        replace(state, rate=state.rate * (1 + symengine.exp(-symengine.Symbol(TIME))))
+        if state.name == "hormone"
+        else state
+        for state in model.states
+    )
+    fading = replace(patient_model, model=replace(model, states=settling))
+    plain = everyone(stream_population(patient_model, 30, 4))
+    found = everyone(stream_population(fading, 30, 4))
+    assert plain.followed == 0
+    assert found.followed == found.drawn
+    np.testing.assert_allclose(found.initial_states, plain.initial_states, rtol=1e-5, atol=1e-9)
 
 
 def test_failures_are_counted_before_rules(patient_model):

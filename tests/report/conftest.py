@@ -159,9 +159,11 @@ def tables(tmp_path_factory: pytest.TempPathFactory) -> dict[str, object]:
     patients = patient_table(80, generator)
     path: Path = tmp_path_factory.mktemp("trial") / "trajectories.parquet"
     trajectory_table(patients, generator).to_parquet(path)
+    assessments = path.with_name("assessments.parquet")
+    assessment_table(patients, generator).to_parquet(assessments)
     return {
         "patients": patients,
-        "assessments": assessment_table(patients, generator),
+        "assessments": assessments,
         "trajectories": path,
         "survival": survival_table(patients),
     }
@@ -253,7 +255,7 @@ def result(tables: dict[str, object]) -> TrialResult:
     return TrialResult(
         study=study_from_content(STUDY, "study.yaml"),
         patients=tables["patients"],
-        assessments=tables["assessments"],
+        assessments_path=tables["assessments"],
         trajectories_path=tables["trajectories"],
         endpoints=endpoint_table(),
         progression_free_survival=tables["survival"],

@@ -88,7 +88,11 @@ def test_pages_link_to_each_other_and_ask_for_nothing_outside(folder: Path) -> N
 def test_wiring_of_the_patient() -> None:
     joined = wiring(compose(find_model("patient").path, ["toremifene"]))
     between = {(item.source, item.target): item.quantities for item in joined.connections}
-    assert between["estrogen", "receptor"] == ("estradiol_concentration", "drug_free_estradiol")
+    assert between["estrogen", "receptor"] == (
+        "estradiol_concentration",
+        "drug_free_estradiol",
+        "aromatase_activity",
+    )
     assert "cell_birth_rate" in between["tumor", "receptor"]
     assert "toremifene_breast_binding" in between["toremifene_ligand", "receptor"]
     assert "bone_estrogen_ratio" in between["receptor", "bone"]

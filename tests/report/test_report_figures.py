@@ -127,7 +127,7 @@ def test_spider_draws_a_limited_number_of_patients_and_says_so(
     result: TrialResult, palette: ArmPalette, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(lesions, "LARGEST_NUMBER_OF_LINES", 20)
-    figure = lesions.spider(result.assessments, result.patients, palette)
+    figure = lesions.spider(result.assessments_path, result.patients, palette)
     assert figure is not None
     drawn = {(row["group"], row["patient_id"]) for row in rows_with(figure.chart, "change", "time")}
     assert len({patient for _, patient in drawn}) <= 40

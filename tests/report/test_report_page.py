@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import re
 from dataclasses import replace
 from html.parser import HTMLParser
@@ -9,6 +10,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from estradyn.report import write_report
@@ -122,6 +124,14 @@ def test_text_of_the_study_is_never_markup(page: Page) -> None:
     assert "bone" not in {tag for tag, _ in page.elements}
 
 
+def test_an_overdue_review_of_a_drug_of_the_study_warns(result: TrialResult) -> None:
+    fresh = report_html(result, today=datetime.date(2026, 11, 23))
+    stale = report_html(result, today=datetime.date(2030, 1, 1))
+    assert "Overdue review" not in fresh
+    assert stale.count("Overdue review") == 1
+    assert "The record of toremifene was last reviewed on 2026-11-22" in stale
+
+
 def test_published_numbers_stand_beside_the_simulated(page: Page) -> None:
     text = " ".join(page.text.split()).replace("\N{NARROW NO-BREAK SPACE}", " ")
     row = text[text.index("Objective response rate") :]
@@ -141,7 +151,7 @@ def test_manifest_is_flat_and_leaves_out_what_stands_elsewhere(page: Page) -> No
 
 
 def test_a_trial_in_which_nothing_happened_can_be_reported(
-    result: TrialResult, tmp_path: Path
+    result: TrialResult, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     patients = result.patients.assign(
         symptomatic_flare=False,
@@ -151,10 +161,13 @@ def test_a_trial_in_which_nothing_happened_can_be_reported(
         best_change_percent=np.nan,
         progressed=False,
     )
+    once = tmp_path_factory.mktemp("once") / "assessments.parquet"
+    assessments = pd.read_parquet(result.assessments_path)
+    assessments[assessments["scan"] == 0].to_parquet(once)
     quiet = replace(
         result,
         patients=patients,
-        assessments=result.assessments[result.assessments["scan"] == 0],
+        assessments_path=once,
         endpoints=result.endpoints.assign(value=np.nan, lower=np.nan, upper=np.nan),
     )
     path = write_report(quiet, tmp_path)

@@ -11,8 +11,9 @@ import pandas as pd
 import pytest
 
 from estradyn.model import DrugRecord, Output
+from estradyn.population import Drawn, Population
 from estradyn.trial.simulation import Array, SimulatedPatients
-from estradyn.trial.study import LARGEST_ARM, Study, load_study
+from estradyn.trial.study import Study, load_study
 
 STUDY_TEXT = """\
 title: A made-up trial
@@ -91,21 +92,31 @@ class FakeSimulation:
     the threshold from day 10 to day 20.
     """
 
-    def __init__(self, study: Study, *, group_size: int = 16, failing: int = 0):
+    def __init__(self, study: Study, *, failing: int = 0):
         self.study = study
         self.outputs = tuple(Output(name, name, *rest) for name, rest in OUTPUTS.items())
         self.drugs = DRUGS
-        self.group_size = group_size
         self.failing = failing
 
-    def arm(self, arm_index: int, days: Array) -> Iterator[SimulatedPatients]:
-        same = self.study.population.same_patients_in_every_arm
-        first = 0 if same else arm_index * LARGEST_ARM
-        ids = first + np.arange(self.study.patients_per_arm)
-        for start in range(0, ids.size, self.group_size):
-            yield self._group(ids[start : start + self.group_size], arm_index, days)
+    def draw(self, patients: int, chunk_size: int, after: Drawn) -> Iterator[Population]:
+        for start in range(0, patients, chunk_size):
+            count = min(chunk_size, patients - start)
+            # Every fifth candidate is not plausible, the rest are numbered without gaps.
+            ids = after.accepted + start + np.arange(count)
+            kind = ids % 4
+            rejected = int(((ids + 1) % 5 == 0).sum())
+            yield Population(
+                patient_ids=ids.astype(np.int64),
+                parameters={"tumor_growth": kind.astype(float)},
+                traits=pd.DataFrame({"flare_threshold": 2.0, "has_bone_metastases": kind == 3}),
+                initial_states=np.empty((count, 0)),
+                drawn=count + rejected,
+                rejected={"implausible calcium": rejected} if rejected else {},
+                followed=0,
+            )
 
-    def _group(self, ids: Any, arm_index: int, days: Array) -> SimulatedPatients:
+    def solve(self, arm_index: int, population: Population, days: Array) -> SimulatedPatients:
+        ids = population.patient_ids
         kind = ids % 4
         volume = 20.0 * np.exp(
             np.select(
@@ -130,19 +141,16 @@ class FakeSimulation:
         output["ldl"] = 3.0 * (1.0 - 0.1 * (days > 0)) + np.zeros_like(volume)
         output["ki67"] = 20.0 * np.where(days > 0, 0.5, 1.0) + np.zeros_like(volume)
         trajectories = np.stack([output[name] for name in OUTPUTS], axis=2)
-        succeeded = ids % LARGEST_ARM >= self.failing
+        succeeded = ids % self.study.patients_per_arm >= self.failing
         trajectories[~succeeded] = np.nan
         return SimulatedPatients(
-            patient_ids=ids.astype(np.int64),
-            traits=pd.DataFrame({"flare_threshold": 2.0, "has_bone_metastases": kind == 3}),
-            parameters={"tumor_growth": kind.astype(float)},
+            patient_ids=ids,
+            traits=population.traits,
+            parameters=population.parameters,
             status=np.where(succeeded, "solved", "step limit"),
             succeeded=succeeded,
             trajectories=trajectories,
         )
-
-    def population_report(self, arm_index: int) -> Mapping[str, int]:
-        return {"drawn": 42, "accepted": 40, "implausible calcium": 2}
 
     def provenance(self) -> Mapping[str, Any]:
         return {"model_hash": "0" * 64, "relative_tolerance": 1e-6}

@@ -12,7 +12,7 @@ import pytest
 
 from estradyn.errors import InputError, SimulationError
 from estradyn.trial.endpoints import COLUMNS, time_text
-from estradyn.trial.files import FILES, REPORT, TABLES
+from estradyn.trial.files import ASSESSMENTS, FILES, PATIENTS, REPORT, TABLES, TRAJECTORIES
 from estradyn.trial.result import TrialResult
 from estradyn.trial.run import run_trial
 from estradyn.trial.study import Study, study_from_content
@@ -115,7 +115,7 @@ def test_rule_of_the_study_decides_response_and_survival(
 
 
 def test_patient_table_has_one_row_per_patient_with_all_outcomes(result: TrialResult) -> None:
-    patients = result.patients
+    patients = pd.read_parquet(result.trajectories_path.parent / PATIENTS)
     assert len(patients) == 80
     assert patients["arm"].value_counts().to_dict() == {"low": 40, "high": 40}
     assert not patients.duplicated(["patient_id", "arm"]).any()
@@ -125,11 +125,15 @@ def test_patient_table_has_one_row_per_patient_with_all_outcomes(result: TrialRe
     assert first["true_response_day"] == 112.0
     assert first["tumor_growth"] == 0.0
     assert bool(first["later_responder_taken_off_first_progression"])
+    outcomes = patients.drop(columns=["tumor_growth"])
+    assert list(result.patients.columns) == list(outcomes.columns)
+    assert result.patients["calcium_peak"].tolist() == outcomes["calcium_peak"].tolist()
     assert set(patients["hypercalcemia_grade"]) == {0, 2}
 
 
 def test_assessments_go_on_after_the_patient_has_left(result: TrialResult) -> None:
-    own = result.assessments[result.assessments["patient_id"] == 0]
+    assessments = pd.read_parquet(result.assessments_path)
+    own = assessments[assessments["patient_id"] == 0]
     assert own["response"].tolist() == ["SD", "PD", "PR", "PR", "PR", "PR", "CR"]
     assert own["on_study"].tolist() == [True, True] + 5 * [False]
     assert own["planned_day"].tolist() == [56.0 * scan for scan in range(7)]
@@ -196,16 +200,18 @@ def test_same_study_gives_the_same_bytes(
     assert read_tables(tmp_path / "one") == read_tables(tmp_path / "two")
 
 
-def test_groups_do_not_change_what_happens_to_a_patient(
+def test_chunks_do_not_change_what_happens_to_a_patient(
     tmp_path: Path, make_study: MakeStudy, make_simulation: MakeSimulation
 ) -> None:
     study = make_study(("diameter_error: 0 percent", "diameter_error: 8 percent"))
     results = [
-        run_trial(study, tmp_path / str(size), simulation=make_simulation(study, group_size=size))
+        run_trial(study, tmp_path / str(size), simulation=make_simulation(study), chunk_size=size)
         for size in (7, 40)
     ]
+    for name in (PATIENTS, ASSESSMENTS, TRAJECTORIES):
+        tables = [pd.read_parquet(tmp_path / size / name) for size in ("7", "40")]
+        pd.testing.assert_frame_equal(*tables)
     pd.testing.assert_frame_equal(results[0].patients, results[1].patients)
-    pd.testing.assert_frame_equal(results[0].assessments, results[1].assessments)
     pd.testing.assert_frame_equal(results[0].endpoints, results[1].endpoints)
 
 
@@ -217,7 +223,8 @@ def test_same_patients_in_every_arm_are_still_measured_separately(
         ("diameter_error: 0 percent", "diameter_error: 8 percent"),
     )
     result = run_trial(study, tmp_path / "out", simulation=make_simulation(study))
-    arms = [result.assessments[result.assessments.arm == arm] for arm in ("low", "high")]
+    assessments = pd.read_parquet(result.assessments_path)
+    arms = [assessments[assessments.arm == arm] for arm in ("low", "high")]
     assert arms[0]["patient_id"].tolist() == arms[1]["patient_id"].tolist()
     truth = "true_sum_of_longest_diameters"
     np.testing.assert_array_equal(arms[0][truth], arms[1][truth])
@@ -231,7 +238,7 @@ def test_manifest_says_what_made_the_numbers(result: TrialResult, drugs: dict[st
     assert manifest["seed"] == 7
     assert manifest["model_hash"] == "0" * 64
     assert manifest["statuses"] == {"low": {"solved": 40}, "high": {"solved": 40}}
-    assert manifest["population"]["low"]["implausible calcium"] == 2
+    assert manifest["population"]["low"]["implausible calcium"] == 8
     assert set(manifest["tables"]) == set(TABLES)
     assert "numpy" in manifest["packages"]
     assert study_from_content(manifest["study"], "manifest", drugs=drugs) == result.study
@@ -244,7 +251,8 @@ def test_progress_counts_patients_arm_by_arm(
     run_trial(
         study,
         tmp_path / "out",
-        simulation=make_simulation(study, group_size=20),
+        simulation=make_simulation(study),
+        chunk_size=20,
         progress=lambda *news: told.append(news),
     )
     assert told == [("low", 20, 40), ("low", 40, 40), ("high", 20, 40), ("high", 40, 40)]
@@ -278,7 +286,8 @@ def test_failure_of_the_report_leaves_the_earlier_trial(
     with pytest.raises(RuntimeError):
         run_trial(study, out, simulation=make_simulation(study), write_report=break_down)
     assert read_tables(out) == before
-    assert [path.name for path in tmp_path.iterdir() if path.is_dir()] == ["out"]
+    # The patients who were simulated are kept for a run that resumes; nothing else is.
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".out.unfinished", "out"]
 
 
 def test_earlier_trial_is_replaced_whole(

@@ -9,7 +9,6 @@ import pandas as pd
 import pytest
 
 from estradyn.trial.files import TABLES
-from estradyn.trial.patients import group_size
 from estradyn.trial.result import TrialResult
 from estradyn.trial.run import run_trial
 from estradyn.trial.study import load_study, with_overrides
@@ -23,13 +22,6 @@ PATIENTS = 24
 def result(tmp_path_factory: pytest.TempPathFactory) -> TrialResult:
     study = with_overrides(load_study(STUDY), patients=PATIENTS)
     return run_trial(study, tmp_path_factory.mktemp("trial") / "one", workers=1)
-
-
-@pytest.mark.parametrize(
-    ("patients", "size"), [(500, 250), (1000, 250), (24, 24), (1, 1), (300, 150), (499, 499)]
-)
-def test_groups_divide_the_arm_evenly(patients: int, size: int) -> None:
-    assert group_size(patients) == size
 
 
 @pytest.mark.slow

@@ -36,6 +36,19 @@ def test_finished_trial_comes_out_again(
     assert verification.text == "All tables came out again, bit for bit."
 
 
+def test_trial_that_stores_only_endpoints_comes_out_again(
+    tmp_path: Path,
+    make_study: Callable[..., Study],
+    make_simulation: Callable[..., object],
+    drugs: Drugs,
+) -> None:
+    study = make_study(("seed: 7", "seed: 7\nstore: endpoints"))
+    run_trial(study, tmp_path / "out", simulation=make_simulation(study), chunk_size=13)
+    assert check(tmp_path / "out", make_simulation, drugs).identical
+    (tmp_path / "out" / "endpoints.csv").unlink()
+    assert check(tmp_path / "out", make_simulation, drugs).altered == ("endpoints.csv",)
+
+
 def test_table_that_was_edited_is_named(
     finished: Path, make_simulation: Callable[..., object], drugs: Drugs
 ) -> None:

@@ -8,17 +8,10 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from estradyn.xenograft import Course, SimulatedArm, simulate_study
-from estradyn.xenograft.statistical_mouse import SimulatedStudy
+from estradyn.xenograft import Host, SimulatedArm, SimulatedStudy, Treatment, Visits, simulate_study
 
 SHARED = Path(os.environ.get("ESTRADYN_SHARED", Path(__file__).parents[3] / "shared"))
-TWICE_WEEKLY = tuple(sorted({*range(0, 57, 7), *range(3, 57, 7)}))
-MIXTURE = {
-    Course.FLARE_RESPONSE: 0.4,
-    Course.RESPONSE: 0.2,
-    Course.STABLE: 0.15,
-    Course.PROGRESSION: 0.25,
-}
+TWICE_WEEKLY = tuple(float(day) for day in sorted({*range(0, 57, 7), *range(3, 57, 7)}))
 
 
 @pytest.fixture(scope="session")
@@ -31,10 +24,19 @@ def shared_data() -> Path:
 
 @pytest.fixture(scope="session")
 def study() -> SimulatedStudy:
-    arms = [SimulatedArm("vehicle", 10), SimulatedArm("SERM", 10, MIXTURE)]
-    return simulate_study(arms, TWICE_WEEKLY, 5, blood_days=TWICE_WEEKLY[::2], in_bone=True)
+    arms = [
+        SimulatedArm("vehicle", 10),
+        SimulatedArm("SERM", 10, (Treatment("toremifene", 10.0),)),
+    ]
+    visits = Visits(
+        TWICE_WEEKLY, blood_days=TWICE_WEEKLY[::2], light_days=TWICE_WEEKLY, histology_days=(56.0,)
+    )
+    host = Host(
+        estradiol_pellet_mg=0.05, ovariectomized=True, in_bone=True, baseline_volume_mm3=60.0
+    )
+    return simulate_study(arms, visits, 5, host=host)
 
 
 @pytest.fixture
 def frame(study: SimulatedStudy) -> pd.DataFrame:
-    return study.measurements.assign(site="tibia")
+    return study.measurements.drop(columns=["length_mm", "width_mm"])

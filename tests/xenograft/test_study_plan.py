@@ -19,7 +19,7 @@ from estradyn.xenograft import load_plan, randomise, rerandomisation_test
 from estradyn.xenograft.calendar import calendar
 from estradyn.xenograft.design_warnings import design_warnings
 from estradyn.xenograft.plan_file import Plan
-from estradyn.xenograft.power import chosen_size, power_curve
+from estradyn.xenograft.power import chosen_size, expected_courses, power_curve
 from estradyn.xenograft.randomisation import balance_table, blinding_codes, block_scheme
 
 application = typer.Typer(cls=PlainFailures)
@@ -35,11 +35,10 @@ PLAN = """\
 title: Flare
 arms:
   - name: vehicle
-    treatment: vehicle by gavage, daily
-    expected: {progression: 1.0}
   - name: SERM
-    treatment: SERM by gavage, daily
-    expected: {flare_response: 0.5, response: 0.5}
+    drug: toremifene
+    dose_mg_per_kg: 10
+estradiol_pellet_mg: 0.05
 dose_finding_pilot: true
 power:
   group_sizes: [4]
@@ -73,6 +72,7 @@ def test_power_grows_with_size_and_its_error_is_binomial(tmp_path: Path) -> None
     plan = plan_of(tmp_path, PLAN.replace("[4]", "[3, 8]"))
     curve = power_curve(plan)
     after = curve[curve["phase"] == "after_window"].set_index("animals_per_arm")
+    assert set(curve["direction"]) == {"slower", "faster"}
     assert after.loc[8, "power"] >= after.loc[3, "power"]
     assert after.loc[8, "power"] > 0.8
     expected = np.sqrt(after["power"] * (1 - after["power"]) / 20)
@@ -81,7 +81,7 @@ def test_power_grows_with_size_and_its_error_is_binomial(tmp_path: Path) -> None
 
 
 def test_no_effect_gives_no_power(tmp_path: Path) -> None:
-    text = PLAN.replace("{flare_response: 0.5, response: 0.5}", "{progression: 1.0}")
+    text = PLAN.replace("drug: toremifene\n    dose_mg_per_kg: 10", "treatment: nothing")
     plan = plan_of(tmp_path, text)
     curve = power_curve(plan)
     assert curve["power"].max() <= 0.2
@@ -105,7 +105,7 @@ def test_a_complete_plan_has_no_warnings(tmp_path: Path) -> None:
             ("power:", "schedule: {satellites_per_arm: 0}\npower:"),
             "terminal histology without satellites",
         ),
-        (("power:", "estradiol_pellet_mg: 0.72\npower:"), "estradiol pellet"),
+        (("pellet_mg: 0.05", "pellet_mg: 0.72"), "estradiol pellet"),
         (("power:", "schedule: {blood_sample_uL: 60}\npower:"), "blood volume"),
         (("power:", "schedule: {blood_sample_uL: 130, blood_day: [7]}\npower:"), "blood volume"),
         (("power:", "schedule: {blood_day: [0, 42]}\npower:"), "no calcium in weeks 1 to 3"),
@@ -127,8 +127,17 @@ def test_missing_power_and_short_follow_up_are_warned_of(tmp_path: Path) -> None
     assert {"power", "short follow-up"} <= found
 
 
+def test_biology_that_defeats_a_plan_is_warned_of(tmp_path: Path) -> None:
+    starved = plan_of(tmp_path, PLAN.replace("pellet_mg: 0.05", "pellet_mg: 0"))
+    found = design_warnings(starved, calendar(starved), 8, expected_courses(starved))
+    assert "control does not grow" in {warning.subject for warning in found}
+    weak = plan_of(tmp_path, PLAN.replace("dose_mg_per_kg: 10", "dose_mg_per_kg: 0.001"))
+    found = design_warnings(weak, calendar(weak), 8, expected_courses(weak))
+    assert "no flare expected" in {warning.subject for warning in found}
+
+
 def test_small_pellets_are_not_warned_of(tmp_path: Path) -> None:
-    plan = plan_of(tmp_path, PLAN.replace("power:", "estradiol_pellet_mg: 0.36\npower:"))
+    plan = plan_of(tmp_path, PLAN.replace("pellet_mg: 0.05", "pellet_mg: 0.36"))
     assert "estradiol pellet" not in subjects(plan)
 
 
@@ -182,7 +191,10 @@ def test_codes_do_not_tell_the_arm() -> None:
 @pytest.mark.parametrize(
     ("old", "new", "words"),
     [
-        ("response: 0.5}", "response: 0.6}", ["sum to 1.1", "sum to 1"]),
+        ("drug: toremifene", "drug: aspirin", ["aspirin", "toremifene", "tamoxifen"]),
+        ("dose_mg_per_kg: 10", "dose_mg_per_kg: 0", ["without a dose"]),
+        ("drug: toremifene\n    ", "", ["dose without a drug"]),
+        ("dose_mg_per_kg: 10", "dose_mg_per_kg: 10\n    route: nose", ["gavage", "pellet"]),
         ("name: SERM", "name: vehicle", ["twice"]),
         ("group_sizes: [4]", "group_sizes: [2]", ["group_sizes"]),
         ("dose_finding_pilot: true", "dose_finding_pilot: maybe", ["true or false"]),
@@ -214,7 +226,7 @@ def test_command_plans_with_animals(tmp_path: Path) -> None:
     assert "arm" not in allocation.columns
     assert set(allocation["code"]) == set(key["code"])
     text = (out / "plan.html").read_text(encoding="utf-8")
-    assert "not from a mechanistic mouse" in text
+    assert "mechanistic mouse" in text and "Flare, then stasis" in text
     assert "vehicle" not in pd.read_csv(out / "balance.csv").to_csv()
     arrive = pd.read_csv(out / "arrive.csv").set_index("item")
     assert arrive.loc[2, "status"] == "filled" and arrive.loc[14, "status"] == "open"

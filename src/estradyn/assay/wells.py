@@ -15,6 +15,9 @@ PLATE_SHAPES = {
 }
 """Rows and columns of a plate by its number of wells (ANSI SLAS 4-2004)."""
 
+GROWTH_AREA_CM2 = {6: 9.5, 12: 3.8, 24: 1.9, 48: 0.95, 96: 0.32, 384: 0.056, 1536: 0.025}
+"""Usual area for cells in a well by the number of wells."""
+
 _WELL = re.compile(r"([A-Za-z]{1,2})0*([1-9]\d{0,1})")
 
 

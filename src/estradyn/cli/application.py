@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from estradyn import __version__
-from estradyn.cli import assay, model, simulate, trial, xenograft
+from estradyn.cli import assay, calibrate, evidence, model, simulate, trial, xenograft
 from estradyn.cli.failures import PlainFailures
 
 application = typer.Typer(
@@ -23,9 +23,11 @@ application = typer.Typer(
 )
 application.add_typer(trial.commands, name="trial")
 application.add_typer(model.commands, name="model")
+application.add_typer(evidence.commands, name="evidence")
 application.add_typer(assay.commands, name="assay")
 application.add_typer(xenograft.commands, name="xenograft")
 application.command("simulate")(simulate.simulate)
+application.command("calibrate")(calibrate.calibrate)
 
 
 def _print_version(asked: bool) -> None:

@@ -1,4 +1,4 @@
-"""`estradyn assay`: plan a biphasic proliferation assay and analyse its plates."""
+"""`estradyn assay`: plan, simulate and analyse a biphasic proliferation assay."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 commands = typer.Typer(
-    help="Plan and analyse in vitro proliferation assays.",
+    help="Plan, simulate and analyse in vitro proliferation assays.",
     no_args_is_help=True,
     rich_markup_mode=None,
 )
@@ -104,15 +104,73 @@ def plan(
         Path | None,
         typer.Option("--out", help="Folder for maps and bench sheet; without it, results/DESIGN."),
     ] = None,
+    power_runs: Annotated[
+        int,
+        typer.Option(
+            "--power-runs", min=0, help="Simulated runs behind the power; 0 leaves it out."
+        ),
+    ] = 50,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of the simulated runs.")] = 1,
 ) -> None:
-    """Make plate maps, dilution and pipetting tables and a bench sheet from a design."""
+    """Make plate maps, dilutions and a bench sheet from a design; say if it can show the zone."""
     from estradyn.assay.plan import design_warnings, load_design, write_plan
+    from estradyn.assay.plan.folder import FILES
+    from estradyn.errors import InputError
+    from estradyn.output_folder import check_output_folder
 
     design = load_design(design_file)
     place = Path("results") / design_file.stem if out is None else out
-    sheet = write_plan(design, place)
+    check_output_folder(place, FILES)
+    power, note = [], ""
+    if power_runs:
+        from estradyn.assay.simulate.power import RULE, zone_power
+
+        try:
+            power = zone_power(design, runs=power_runs, seed=seed, workers=os.cpu_count() or 1)
+            note = RULE
+        except InputError as error:
+            note = f"Power is not known: {error}."
+    sheet = write_plan(design, place, power=power, power_note=note)
     warnings = design_warnings(design)
     for warning in warnings:
         typer.echo(f"warning: {warning}", err=True)
+    for one in power:
+        typer.echo(one.sentence)
+    if note and not power:
+        typer.echo(note)
     plates = design.plates_per_time * (len(design.times_h) + design.time_zero)
     typer.echo(f"Wrote {sheet}, maps and tables: {plates} plates, {len(warnings)} warnings.")
+
+
+@commands.command("simulate")
+def simulate(
+    design_file: Annotated[Path, typer.Argument(metavar="DESIGN.yaml", help="Design file.")],
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", help="Folder for the data; without it, results/DESIGN_simulated."),
+    ] = None,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of all that is drawn.")] = 1,
+) -> None:
+    """Simulate the plates of a design: data for `assay analyze`, with the truth beside them."""
+    from estradyn.assay.plan import load_design
+    from estradyn.assay.series import dose_text
+    from estradyn.assay.simulate.folder import DATA_FILE, FILES, write_simulation
+    from estradyn.output_folder import check_output_folder
+
+    design = load_design(design_file)
+    place = Path("results") / f"{design_file.stem}_simulated" if out is None else out
+    check_output_folder(place, FILES)
+    truth = write_simulation(design, place, seed=seed, workers=os.cpu_count() or 1)
+    alone = [one for one in truth if one.agonist_dose == 0]
+    best = max(alone, key=lambda one: one.peak_percent - one.control)
+    zone = (
+        f"true peak {best.peak_percent:.0f} % of vehicle at {dose_text(best.peak_dose, 'M')} "
+        f"after {best.time_h:g} h"
+        if best.peak_percent > best.control
+        else "no stimulation at any dose or time"
+    )
+    plates = design.plates_per_time * (len(design.times_h) + design.time_zero)
+    typer.echo(
+        f"Wrote {place / DATA_FILE} ({plates} plates), figure and truth: {zone}. "
+        f"Analyse it with: estradyn assay analyze {place / DATA_FILE}"
+    )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime
+from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -14,6 +16,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from estradyn.model.drug_record import DrugRecord
+    from estradyn.model.parameter_table import ParameterRow
 
 WIDTH_WITHOUT_TERMINAL = 160
 """Characters per line where the output goes to a file or another program."""
@@ -47,13 +50,17 @@ def list_models() -> None:
 @commands.command("show")
 def show(
     name: Annotated[str, typer.Argument(help="A model or drug that `model list` names.")],
+    today: Annotated[
+        datetime.datetime | None,
+        typer.Option(formats=["%Y-%m-%d"], help="Day to judge a record's review by."),
+    ] = None,
 ) -> None:
-    """Show a drug record, or the parameters of a model with value, unit, class and source."""
+    """Show a drug record with its parameters, or those of a model: value, unit, class, source."""
     from estradyn.model.sources import shipped_models
 
     records = _drug_records()
     if name in records:
-        _show_drug(records[name])
+        _show_drug(records[name], today.date() if today else datetime.date.today())
     elif name in shipped_models():
         _show_model(name)
     else:
@@ -131,10 +138,13 @@ def _first_sentence(path: Path) -> str:
     return " ".join(words).split(". ")[0].removesuffix(".")
 
 
-def _show_drug(record: DrugRecord) -> None:
+def _show_drug(record: DrugRecord, today: datetime.date) -> None:
     from rich.markdown import Markdown
     from rich.table import Table
     from rich.text import Text
+
+    from estradyn.model.drug_review import review_warning
+    from estradyn.model.patient_model import load_parameters
 
     table = Table(box=None, pad_edge=False, show_header=False)
     for field, value in record.fields.items():
@@ -144,21 +154,36 @@ def _show_drug(record: DrugRecord) -> None:
     console.print(table)
     console.print()
     console.print(Markdown(record.body))
+    console.print()
+    rows = load_parameters(drugs=(record.name,)).rows
+    _print_parameters([row for row in rows if _is_instance_of(row.path.stem, record.name)])
+    warning = review_warning(record, today)
+    if warning is not None:
+        typer.echo(f"Warning: {warning}", err=True)
+
+
+def _is_instance_of(stem: str, drug: str) -> bool:
+    """Whether a table is that of a module instance of a drug."""
+    return stem == drug or stem.startswith(drug + "_")
 
 
 def _show_model(name: str) -> None:
+    from estradyn.model.patient_model import load_parameters
+
+    _print_parameters(load_parameters(name).rows)
+
+
+def _print_parameters(rows: Sequence[ParameterRow]) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from estradyn.model.patient_model import load_parameters
     from estradyn.report.parameters import printed_parameters
 
     table = Table("Name", box=None, pad_edge=False)
     table.add_column("Value", justify="right")
     for heading in ("Unit", "Spread", "Class", "Source"):
         table.add_column(heading)
-    rows = printed_parameters(load_parameters(name).rows)
-    for row in rows:
+    for row in printed_parameters(rows):
         cells = (row.name, row.value, row.unit, row.spread, row.evidence_class, row.source)
         table.add_row(*(Text(cell) for cell in cells))
     _console().print(table)

@@ -42,3 +42,20 @@ def write_whole(path: Path, text: str) -> None:
     finally:
         if temporary is not None:
             temporary.unlink(missing_ok=True)
+
+
+def check_place(path: Path) -> None:
+    """Refuse a file that cannot be written, before the work that would fill it.
+
+    Raises
+    ------
+    InputError
+        If its folder is not there or may not be written to, or it is a folder itself.
+    """
+    if path.is_dir():
+        raise InputError("found a folder, allowed is the name of a file", source=path)
+    if not path.parent.is_dir() or not os.access(path.parent, os.W_OK):
+        raise InputError(
+            f"found no folder '{path.parent}' that may be written to, allowed a file in one",
+            source=path,
+        )

@@ -1,4 +1,4 @@
-"""A progress bar per arm on a terminal, nothing in a pipe."""
+"""Progress bars on a terminal, nothing in a pipe."""
 
 from __future__ import annotations
 
@@ -37,3 +37,26 @@ def arm_progress() -> Iterator[Callable[[str, int, int], None] | None]:
             bars.update(tasks[arm], completed=done, total=planned)
 
         yield advance
+
+
+@contextmanager
+def step_progress() -> Iterator[Callable[[str, int, int], None] | None]:
+    """Give a function to call with what is being done, how much is done and how much there is.
+
+    It is None where standard error is not a terminal; the bar goes away at the end.
+    """
+    if not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    columns = (
+        *(TextColumn("{task.description}"), BarColumn()),
+        *(MofNCompleteColumn(), TimeElapsedColumn()),
+    )
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
+        task = bars.add_task("reading", total=None)
+        yield lambda what, done, planned: bars.update(
+            task, description=what, completed=done, total=planned
+        )

@@ -1,4 +1,4 @@
-"""`estradyn xenograft`: plan and analyse a xenograft flare study."""
+"""`estradyn xenograft`: plan, simulate and analyse a xenograft flare study."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 commands = typer.Typer(
-    help="Plan and analyse xenograft flare studies.",
+    help="Plan, simulate and analyse xenograft flare studies.",
     no_args_is_help=True,
     rich_markup_mode=None,
 )
@@ -25,6 +25,13 @@ class Formula(StrEnum):
     ELLIPSOID_MEAN = "ellipsoid_mean"
     HALF_LENGTH = "half_length"
     ELLIPSOID = "ellipsoid"
+
+
+class GrowthCurve(StrEnum):
+    """Shape of the mean course of log volume."""
+
+    PIECEWISE = "piecewise"
+    SPLINE = "spline"
 
 
 @commands.command("analyze")
@@ -60,6 +67,10 @@ def analyze(
         float,
         typer.Option("--window", min=7, max=60, help="Last day of the flare window."),
     ] = 21.0,
+    growth: Annotated[
+        GrowthCurve,
+        typer.Option("--growth", help="One growth rate in each phase, or a spline with knots."),
+    ] = GrowthCurve.PIECEWISE,
     title: Annotated[
         str, typer.Option("--title", help="Heading of the report.")
     ] = "Xenograft flare study",
@@ -81,7 +92,12 @@ def analyze(
     study = read_study(
         data, formula=VolumeFormula(formula.value), start=start.date() if start else None
     )
-    settings = AnalysisSettings(control=control, flare_rule=FlareRule(window_end=window), seed=seed)
+    settings = AnalysisSettings(
+        control=control,
+        flare_rule=FlareRule(window_end=window),
+        growth="spline" if growth is GrowthCurve.SPLINE else "piecewise",
+        seed=seed,
+    )
     analysis = analyze_study(study, settings)
     report = write_analysis(analysis, place, title=title)
     typer.echo(
@@ -135,6 +151,39 @@ def plan(
         f"Wrote tables and {page}: {made.animals_per_arm} animals in each of "
         f"{len(asked.arms)} arms, {made.to_inoculate} to inoculate."
     )
+
+
+@commands.command("simulate")
+def simulate(
+    plan_file: Annotated[Path, typer.Argument(metavar="PLAN.yaml", help="Plan file.")],
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", help="Folder for the results; without it, results/PLAN-simulated."),
+    ] = None,
+    animals: Annotated[
+        int | None,
+        typer.Option(
+            "--animals", min=3, max=100, help="Animals per arm; without it, the file's, else 10."
+        ),
+    ] = None,
+    seed: Annotated[
+        int | None, typer.Option("--seed", min=0, help="Seed, in place of the file's.")
+    ] = None,
+) -> None:
+    """Simulate the study of a plan on mechanistic mice; write measurements and their truth."""
+    from estradyn.output_folder import check_output_folder
+    from estradyn.xenograft.plan_file import load_plan
+    from estradyn.xenograft.planned_study import simulate_plan
+    from estradyn.xenograft.simulation_files import SIMULATION_FILES, write_simulation
+
+    place = Path("results") / f"{plan_file.stem}-simulated" if out is None else out
+    check_output_folder(place, SIMULATION_FILES)
+    asked = load_plan(plan_file)
+    size = animals or asked.power.animals_per_arm or 10
+    start = asked.seed if seed is None else seed
+    study = simulate_plan(asked, size, start)
+    file = write_simulation(study, asked, place, animals_per_arm=size, seed=start)
+    typer.echo(f"Wrote {file} and truth.csv: {len(study.truth)} animals in {len(asked.arms)} arms.")
 
 
 @contextmanager

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cache
 from importlib import resources
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +49,10 @@ class CompiledModel:
         Name of the integration method.
     layout
         Positions in the working memory; `layout.width` patients are solved side by side.
+    jacobian_entries
+        Rows and columns at which the Jacobian of the rates is not zero.
+    depends_on_time
+        Whether any rate depends on time itself.
     content_hash
         Hash of all that determines the machine code.
     from_cache
@@ -59,21 +64,31 @@ class CompiledModel:
     inflow_states: tuple[str, ...]
     method: str
     layout: Layout
+    jacobian_entries: tuple[tuple[int, int], ...]
+    depends_on_time: bool
     content_hash: str
     from_cache: bool
-    _engine: Any = field(repr=False, compare=False)
+    _library: Any = field(repr=False, compare=False)
 
     def function(self, name: str) -> Any:
         """Return one of the compiled functions for calling through ctypes."""
-        address = self._engine.get_function_address(name)
+        address = self._library[name]
         if name == "integrate":
             types = [_ctype(kind) for _, kind in INTEGRATE_ARGUMENTS]
         else:
-            types = [ctypes.c_void_p] * _POINTER_COUNTS[name]
+            types = [ctypes.c_void_p] * POINTER_COUNTS[name]
         return ctypes.CFUNCTYPE(None, *types)(address)
 
 
-_POINTER_COUNTS = {"prepare": 3, "rates": 4, "observe": 4, "linearize": 7, "solve": 2}
+POINTER_COUNTS = {
+    "prepare": 3,
+    "rates": 4,
+    "observe": 4,
+    "linearize": 7,
+    "jacobian": 4,
+    "solve": 3,
+}
+FUNCTIONS = (*POINTER_COUNTS, "integrate")
 
 
 def _ctype(kind: Any) -> Any:
@@ -119,19 +134,22 @@ def compile_model(
     if cached is None:
         program = build_program(model, outputs, inflow_states)
         kernel = write_kernel(program, METHODS[method], width)
-        machine_code, layout = _assemble(kernel.text), kernel.layout
-        _write_cache(digest, machine_code, layout)
+        description = _Description(kernel.layout, tuple(program.jacobian), program.depends_on_time)
+        machine_code = assemble(kernel.text)
+        _write_cache(digest, machine_code, description)
     else:
-        machine_code, layout = cached
+        machine_code, description = cached
     return CompiledModel(
         model=model,
         outputs=tuple(outputs),
         inflow_states=tuple(inflow_states),
         method=method,
-        layout=layout,
+        layout=description.layout,
+        jacobian_entries=description.jacobian_entries,
+        depends_on_time=description.depends_on_time,
         content_hash=digest,
         from_cache=cached is not None,
-        _engine=_load(machine_code),
+        _library=link(machine_code, FUNCTIONS),
     )
 
 
@@ -152,13 +170,20 @@ def _host() -> tuple[str, str]:
     return llvm.get_host_cpu_name(), llvm.get_host_cpu_features().flatten()
 
 
+def processor_name() -> str:
+    """Return the name of this machine's processor, as LLVM calls it."""
+    return _host()[0]
+
+
 def _target_machine() -> Any:
     name, features = _host()
     target = llvm.Target.from_default_triple()
-    return target.create_target_machine(cpu=name, features=features, opt=2, jit=True)
+    return target.create_target_machine(
+        cpu=name, features=features, opt=2, jit=True, codemodel="small", reloc="pic"
+    )
 
 
-def _assemble(text: str) -> bytes:
+def assemble(text: str) -> bytes:
     """Optimise LLVM assembly and turn it into an object file."""
     machine = _target_machine()
     module = llvm.parse_assembly(text)
@@ -172,11 +197,26 @@ def _assemble(text: str) -> bytes:
     return bytes(machine.emit_object(module))
 
 
-def _load(machine_code: bytes) -> Any:
-    engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), _target_machine())
-    engine.add_object_file(llvm.ObjectFileRef.from_data(machine_code))
-    engine.finalize_object()
-    return engine
+def link(machine_code: bytes, functions: Sequence[str]) -> Any:
+    """Link an object file into the process; return its functions' addresses by name.
+
+    JITLink lays all of it out in one piece and checks every distance, which code with short
+    addresses needs.
+    """
+    builder = llvm.JITLibraryBuilder().add_object_img(machine_code).add_current_process()
+    for name in functions:
+        builder.export_symbol(name)
+    return builder.link(_linker(), f"kernel {next(_KERNEL_NUMBERS)}")
+
+
+@cache
+def _linker() -> Any:
+    """The process's linker: a library lives in it until nobody refers to it."""
+    _host()
+    return llvm.create_lljit_compiler(use_jit_link=True)
+
+
+_KERNEL_NUMBERS = count()
 
 
 @cache
@@ -240,7 +280,16 @@ def _cache_folder() -> Path | None:
     return Path(chosen or platformdirs.user_cache_dir("estradyn")) / "kernels"
 
 
-def _read_cache(digest: str) -> tuple[bytes, Layout] | None:
+@dataclass(frozen=True)
+class _Description:
+    """What has to be known about machine code to use it."""
+
+    layout: Layout
+    jacobian_entries: tuple[tuple[int, int], ...]
+    depends_on_time: bool
+
+
+def _read_cache(digest: str) -> tuple[bytes, _Description] | None:
     folder = _cache_folder()
     if folder is None:
         return None
@@ -250,24 +299,23 @@ def _read_cache(digest: str) -> tuple[bytes, Layout] | None:
         return None
     header, _, rest = content.partition(b"\n")
     try:
-        description = json.loads(header)
-        if hashlib.sha256(rest).hexdigest() != description["sha256"]:
+        found = json.loads(header)
+        if hashlib.sha256(rest).hexdigest() != found["sha256"]:
             return None
-        return rest, Layout(**description["layout"])
+        entries = tuple((int(row), int(column)) for row, column in found["jacobian_entries"])
+        layout = Layout(**found["layout"])
+        return rest, _Description(layout, entries, bool(found["depends_on_time"]))
     except (ValueError, KeyError, TypeError):
         return None
 
 
-def _write_cache(digest: str, machine_code: bytes, layout: Layout) -> None:
+def _write_cache(digest: str, machine_code: bytes, description: _Description) -> None:
     """Keep machine code for next time; a folder that cannot be written is no error."""
     folder = _cache_folder()
     if folder is None:
         return
-    description = {
-        "sha256": hashlib.sha256(machine_code).hexdigest(),
-        "layout": asdict(layout),
-    }
-    content = json.dumps(description).encode() + b"\n" + machine_code
+    header = {"sha256": hashlib.sha256(machine_code).hexdigest(), **asdict(description)}
+    content = json.dumps(header).encode() + b"\n" + machine_code
     try:
         folder.mkdir(parents=True, exist_ok=True)
         handle, temporary = tempfile.mkstemp(dir=folder)

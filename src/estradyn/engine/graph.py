@@ -61,8 +61,9 @@ class Varies(IntEnum):
 class Graph:
     """Values numbered from 0, each after its operands.
 
-    An operation is `number`, `parameter`, `state`, `time`, `+`, `-`, `*`, `/`, `neg`, `power`
-    (operands: logarithm of the base, exponent, base), a name of `ONE_ARGUMENT_FUNCTIONS`, a
+    An operation is `number`, `parameter`, `state`, `time`, `+`, `-`, `*`, `/`, `neg`, `base_log`
+    (the logarithm, but a number at zero, so that exponent zero times it is zero), `power`
+    (operands: such a logarithm of the base, exponent, base), a name of `ONE_ARGUMENT_FUNCTIONS`, a
     comparison, `and`, `or`, `not`, or `select` (condition, value if true, value if false).
 
     Attributes
@@ -251,7 +252,10 @@ class Graph:
             if float(p).is_integer() and abs(p) <= LARGEST_UNROLLED_POWER:
                 unrolled = self._integer_power(base, abs(int(p)))
                 return unrolled if p >= 0 else self.divide(self.one, unrolled)
-        return self.make("power", self.function("log", base), exponent, base)
+        log_base = self.number(math.log(b)) if b is not None and b > 0 else None
+        if log_base is None:
+            log_base = self.make("base_log", base)
+        return self.make("power", log_base, exponent, base)
 
     def _integer_power(self, base: int, exponent: int) -> int:
         if exponent == 0:
@@ -444,6 +448,8 @@ class Graph:
             )
         if operation in ("<", "<=", "==", "!=", "and", "or", "not", "floor", "ceiling"):
             return self.zero
+        if operation == "power":
+            return self._differentiate_power(node, variable)
         d_first = self.derivative(first, variable)
         if operation == "neg":
             return self.negate(d_first)
@@ -457,8 +463,6 @@ class Graph:
             if operation == "*":
                 return self.add(self.multiply(d_first, second), self.multiply(first, d_second))
             return self.divide(self.subtract(d_first, self.multiply(node, d_second)), second)
-        if operation == "power":
-            return self._differentiate_power(node, variable)
         return self.multiply(self._slope(operation, node, first), d_first)
 
     def _differentiate_power(self, node: int, variable: int) -> int:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from llvmlite import ir
 
 from estradyn.engine.event_code import EventCode
@@ -318,11 +320,18 @@ class IntegrateCode(LaneCode):
             also for a new patient, who has no step.
         end_state
             Place of the state at the end of the step.
+
+        Without events only the states that outputs are made of are interpolated.
         """
         builder, layout, constant = self.builder, self.layout, self.mathematics.constant
         theta = builder.fsub(constant(1.0), rest)
         at_end = builder.fcmp_ordered("==", rest, constant(0.0))
-        with self.loop(layout.states) as position:
+        needed = self.model_code.program.states_of_outputs
+        if self.events:
+            needed = tuple(range(layout.states))
+        listed = self.positions(needed)
+        with self.loop(len(needed)) as place:
+            position = self.element(listed, place, INTEGER)
             new = self.vector_at(builder.add(position, self.integer(end_state)))
             old = self.vector_at(builder.add(position, self.integer(layout.previous_state)))
             bend: ir.Value | None = None
@@ -341,6 +350,16 @@ class IntegrateCode(LaneCode):
                 builder.select(at_end, new, between),
                 builder.add(position, self.integer(layout.trial_state)),
             )
+
+    def positions(self, numbers: tuple[int, ...]) -> ir.Value:
+        """Return an array of positions that the code may loop over."""
+        kind = ir.ArrayType(INTEGER, len(numbers))
+        module = self.model_code.module
+        array = ir.GlobalVariable(module, kind, module.get_unique_name("positions"))
+        array.linkage = "internal"
+        array.global_constant = True
+        array.initializer = ir.Constant(kind, list(numbers))
+        return array
 
     def copy_output(self, lane: ir.Value) -> None:
         """Copy the outputs of a lane to where the caller finds them."""
@@ -435,6 +454,8 @@ class IntegrateCode(LaneCode):
         shifted = self.mathematics.multiply_add(builder, step, constant(method.time[stage]), time)
         self.put_lane_vector("stage_time", shifted)
         if stage == 0:
+            with self.loop(layout.states) as position:
+                self.put_vector(constant(0.0), builder.add(position, self.integer(own)))
             builder.call(
                 model_code.linearize,
                 [
@@ -442,46 +463,52 @@ class IntegrateCode(LaneCode):
                     self.pointer(layout.state),
                     self.pointer(layout.constants),
                     self.pointer(layout.slot("shift")),
-                    self.pointer(own),
+                    self.pointer(layout.rate),
                     self.pointer(layout.time_derivative),
                     self.pointer(layout.factor),
                 ],
             )
         else:
             with self.loop(layout.states) as position:
-                state = self.vector_at(builder.add(position, self.integer(layout.state)))
-                moved = builder.fadd(
-                    state, self.weighted_stages(method.position[stage], position), flags=flags
+                self.put_vector(
+                    self.stage_position(stage, position),
+                    builder.add(position, self.integer(layout.trial_state)),
                 )
-                self.put_vector(moved, builder.add(position, self.integer(layout.trial_state)))
+                coupled = self.weighted_stages(method.coupling[stage], position)
+                self.put_vector(
+                    builder.fmul(coupled, self.lane_vector("inverse_step"), flags=flags),
+                    builder.add(position, self.integer(own)),
+                )
             builder.call(
                 model_code.rates,
                 [
                     self.pointer(layout.slot("stage_time")),
                     self.pointer(layout.trial_state),
                     self.pointer(layout.constants),
-                    self.pointer(own),
+                    self.pointer(layout.rate),
                 ],
             )
-        inverse = self.lane_vector("inverse_step")
-        uses_time = model_code.program.depends_on_time and method.time_derivative[stage] != 0.0
-        if stage > 0 or uses_time:
+        if model_code.program.depends_on_time and method.time_derivative[stage] != 0.0:
+            weight = builder.fmul(step, constant(method.time_derivative[stage]), flags=flags)
             with self.loop(layout.states) as position:
+                slope = self.vector_at(builder.add(position, self.integer(layout.time_derivative)))
                 index = builder.add(position, self.integer(own))
-                value = self.vector_at(index)
-                if stage > 0:
-                    coupled = self.weighted_stages(method.coupling[stage], position)
-                    value = self.mathematics.multiply_add(builder, coupled, inverse, value)
-                if uses_time:
-                    slope = self.vector_at(
-                        builder.add(position, self.integer(layout.time_derivative))
-                    )
-                    weight = builder.fmul(
-                        step, constant(method.time_derivative[stage]), flags=flags
-                    )
-                    value = self.mathematics.multiply_add(builder, slope, weight, value)
+                value = self.mathematics.multiply_add(builder, slope, weight, self.vector_at(index))
                 self.put_vector(value, index)
-        builder.call(model_code.solve, [self.pointer(layout.factor), self.pointer(own)])
+        arguments = [self.pointer(layout.factor), self.pointer(layout.rate), self.pointer(own)]
+        builder.call(model_code.solve, arguments)
+
+    def stage_position(self, stage: int, position: ir.Value) -> ir.Value:
+        """State at a stage; where only one term is new, the last stage's with it."""
+        builder, layout, method = self.builder, self.layout, self.method
+        flags = self.mathematics.FLAGS
+        weights = method.position[stage]
+        if stage > 1 and weights == (*method.position[stage - 1], 1.0):
+            known = self.vector_at(builder.add(position, self.integer(layout.trial_state)))
+            last = self.integer(layout.stage + (stage - 1) * layout.states)
+            return builder.fadd(known, self.vector_at(builder.add(position, last)), flags=flags)
+        state = self.vector_at(builder.add(position, self.integer(layout.state)))
+        return builder.fadd(state, self.weighted_stages(weights, position), flags=flags)
 
     def estimate_error(self) -> tuple[ir.Value, ir.Value]:
         """Largest error over tolerance, and a sum that shows values that are not finite.
@@ -528,7 +555,7 @@ class IntegrateCode(LaneCode):
     ) -> None:
         """Set the next step of each lane from the error of this one."""
         builder, constant = self.builder, self.mathematics.constant
-        logarithm = self.mathematics.log(builder, error)
+        (logarithm,) = self.mathematics.logs(builder, [error], [-math.inf])
         power = builder.fmul(logarithm, constant(-1.0 / self.method.order))
         factor = builder.fmul(self.mathematics.exp(builder, power), constant(SAFETY))
         most = self.lane_vector("largest_growth")

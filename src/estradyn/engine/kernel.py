@@ -23,8 +23,8 @@ class Kernel:
     Attributes
     ----------
     text
-        LLVM assembly with the functions `prepare`, `rates`, `linearize`, `solve`, `observe` and
-        `integrate`.
+        LLVM assembly with the functions `prepare`, `rates`, `linearize`, `jacobian`, `solve`,
+        `observe` and `integrate`.
     layout
         Positions in the working memory.
     """

@@ -72,9 +72,14 @@ class Layout:
         return self.stage + self.stages * self.states
 
     @property
+    def rate(self) -> int:
+        """Rates at a stage."""
+        return self.time_derivative + self.states
+
+    @property
     def factor(self) -> int:
         """LU factors."""
-        return self.time_derivative + self.states
+        return self.rate + self.states
 
     @property
     def output(self) -> int:

@@ -60,6 +60,7 @@ class ModelCode:
         self.rates = self._write_rates()
         self.linearize = self._write_linearize()
         self.solve = self._write_solve()
+        self._write_jacobian()
         self.observe = self._write_observe()
         if self.program.triggers:
             self.triggers = self._write_triggers()
@@ -129,6 +130,7 @@ class ModelCode:
     def _write_rates(self) -> ir.Function:
         function, builder = self.function("rates", "time", "state", "constants", "rate")
         line = self._moving(builder, *function.args[:3])
+        line.write_side_by_side(self.program.rates)
         for position, node in enumerate(self.program.rates):
             self.store(builder, line.write([node])[0], function.args[3], position)
         builder.ret_void()
@@ -199,6 +201,7 @@ class ModelCode:
         time, state, constants, shift, rate, time_derivative, factor = function.args
         program, flags = self.program, self.mathematics.FLAGS
         line = self._moving(builder, time, state, constants)
+        line.write_side_by_side([*program.rates, *program.jacobian.values()])
         for position, node in enumerate(program.rates):
             self.store(builder, line.write([node])[0], rate, position)
         if program.depends_on_time:
@@ -242,13 +245,24 @@ class ModelCode:
         builder.ret_void()
         return function
 
+    def _write_jacobian(self) -> None:
+        """Compute the entries of the Jacobian that are not zero, in the program's order."""
+        function, builder = self.function("jacobian", "time", "state", "constants", "entries")
+        line = self._moving(builder, *function.args[:3])
+        for position, node in enumerate(self.program.jacobian.values()):
+            self.store(builder, line.write([node])[0], function.args[3], position)
+        builder.ret_void()
+
     def _write_solve(self) -> ir.Function:
-        """Solve with the factors, in place."""
-        function, builder = self.function("solve", "factor", "unknown")
-        factor, unknown = function.args
+        """Solve with the factors; the right-hand side is the sum of rate and unknown."""
+        function, builder = self.function("solve", "factor", "rate", "unknown")
+        factor, rate, unknown = function.args
         flags = self.mathematics.FLAGS
         steps = self.program.elimination.steps
-        x = [self.load(builder, unknown, position) for position in range(self.states)]
+        x = [
+            builder.fadd(self.load(builder, rate, position), self.load(builder, unknown, position))
+            for position in range(self.states)
+        ]
 
         def factor_of(row: int, column: int) -> ir.Value:
             return self.load(builder, factor, self.factor_position[row, column])

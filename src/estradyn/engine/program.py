@@ -65,6 +65,14 @@ class Program:
         return tuple(dict.fromkeys([*inflows, *kept_by_patient(self.graph, used)]))
 
     @cached_property
+    def states_of_outputs(self) -> tuple[int, ...]:
+        """States that any output is made of."""
+        used = 0
+        for output in self.outputs:
+            used |= self.graph.depends[output]
+        return tuple(state for state in range(len(self.rates)) if used >> state & 1)
+
+    @cached_property
     def depends_on_time(self) -> bool:
         """Whether any rate uses time explicitly."""
         return any(value != self.graph.zero for value in self.time_derivative)

@@ -106,8 +106,24 @@ class Solution:
 
 
 @dataclass(frozen=True)
-class _Prepared:
-    """A population in the form the kernel reads."""
+class PreparedPopulation:
+    """A population in the form the kernel reads.
+
+    Attributes
+    ----------
+    patients
+        Number of patients.
+    constants
+        What depends on parameters only, shape (blocks, kept, lanes).
+    initial_states
+        Shape (patients, states).
+    events
+        Doses, by patient and time.
+    times
+        Output times.
+    start
+        Time at which the initial states hold.
+    """
 
     patients: int
     constants: NDArray[np.float64]
@@ -159,7 +175,9 @@ def solve(
         If names, shapes or times do not fit the model.
     """
     options = options or SolverOptions()
-    prepared = _prepare(compiled, parameters, times, doses, patients, start, initial_states)
+    prepared = prepare_population(
+        compiled, parameters, times, doses, patients, start, initial_states
+    )
     solution = _run(compiled, prepared, options, workers)
     failed = np.flatnonzero(~solution.succeeded)
     if options.retry and failed.size:
@@ -170,15 +188,19 @@ def solve(
     return solution
 
 
-def _prepare(
+def prepare_population(
     compiled: CompiledModel,
     parameters: Mapping[str, ArrayLike],
     times: ArrayLike,
-    doses: DoseSchedule,
-    patients: int | None,
-    start: float,
-    initial_states: NDArray[np.float64] | None,
-) -> _Prepared:
+    doses: DoseSchedule = NO_DOSES,
+    patients: int | None = None,
+    start: float = 0.0,
+    initial_states: NDArray[np.float64] | None = None,
+) -> PreparedPopulation:
+    """Check what describes a population, compute its constants and sort its doses.
+
+    The arguments, and the errors raised, are those of `solve`.
+    """
     layout, model = compiled.layout, compiled.model
     arrays = {name: np.asarray(value, dtype=np.float64) for name, value in parameters.items()}
     unknown = [name for name in arrays if name not in model.parameter_names]
@@ -215,7 +237,7 @@ def _prepare(
     events = event_table(
         doses, count, start, model.state_names, compiled.inflow_states, layout.constants
     )
-    return _Prepared(count, constants, initial, events, grid, start)
+    return PreparedPopulation(count, constants, initial, events, grid, start)
 
 
 def model_parameter_count(compiled: CompiledModel) -> int:
@@ -272,7 +294,7 @@ def dose_sizes(events: EventTable, patients: int) -> NDArray[np.float64]:
 
 
 def _run(
-    compiled: CompiledModel, prepared: _Prepared, options: SolverOptions, workers: int
+    compiled: CompiledModel, prepared: PreparedPopulation, options: SolverOptions, workers: int
 ) -> Solution:
     layout, count = compiled.layout, prepared.patients
     solution = Solution(
@@ -349,7 +371,7 @@ def _tasks(count: int, width: int, workers: int) -> Iterator[tuple[int, int]]:
 
 def _retry(
     compiled: CompiledModel,
-    prepared: _Prepared,
+    prepared: PreparedPopulation,
     options: SolverOptions,
     solution: Solution,
     failed: NDArray[np.int64],
@@ -387,7 +409,7 @@ def _retry(
             solution.status[patient] = PatientStatus.RETRIED
 
 
-def _alone(prepared: _Prepared, patient: int, width: int) -> _Prepared:
+def _alone(prepared: PreparedPopulation, patient: int, width: int) -> PreparedPopulation:
     """Return one patient as a population of her own."""
     block, lane = divmod(patient, width)
     constants = aligned((1, *prepared.constants.shape[1:]))
@@ -400,7 +422,7 @@ def _alone(prepared: _Prepared, patient: int, width: int) -> _Prepared:
         amount=prepared.events.amount[low : high + 1].copy(),
     )
     initial = prepared.initial_states[patient : patient + 1].copy()
-    return _Prepared(1, constants, initial, events, prepared.times, prepared.start)
+    return PreparedPopulation(1, constants, initial, events, prepared.times, prepared.start)
 
 
 def aligned(shape: tuple[int, ...], kind: type = np.float64) -> NDArray:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Mapping
+from itertools import groupby
 
 from llvmlite import ir
 
 from estradyn.engine.graph import Graph, Varies
-from estradyn.engine.vector_math import DOUBLE, INTEGER, VectorMath
+from estradyn.engine.vector_math import DOUBLE, INTEGER, LOG_OF_ZERO_AS_BASE, VectorMath
 
+LOGARITHMS = {"log": -math.inf, "base_log": LOG_OF_ZERO_AS_BASE}
+"""Kinds of logarithms, and what each is at zero."""
+SLOW = frozenset({"power", "exp", "tanh", *LOGARITHMS})
 INTRINSICS = {"sqrt": "sqrt", "floor": "floor", "ceiling": "ceil"}
 
 
@@ -53,6 +58,38 @@ class StraightLine:
                 self._written[node] = self._write(node)
         return [self._written[root] for root in roots]
 
+    def write_side_by_side(self, roots: Iterable[int]) -> None:
+        """Write the exponentials and logarithms that roots need, those of one depth in a row.
+
+        Each is a long chain of dependent instructions; the processor overlaps neighbours that do
+        not wait for each other.
+        """
+        order = self._order(list(roots))
+        depth: dict[int, int] = {}
+        slow: list[int] = []
+        for node in order:
+            operands = () if node in self.kept or self._is_leaf(node) else self._operands(node)
+            depth[node] = max((depth.get(operand, 0) for operand in operands), default=0)
+            if operands and self.graph.operations[node] in SLOW:
+                depth[node] += 1
+                slow.append(node)
+        slow.sort(key=depth.__getitem__)
+        for _, group in groupby(slow, key=depth.__getitem__):
+            together = list(group)
+            self.write(operand for node in together for operand in self._operands(node))
+            logarithms = [node for node in together if self.graph.operations[node] in LOGARITHMS]
+            if logarithms:
+                self._written.update(zip(logarithms, self._logarithms(logarithms), strict=True))
+            self.write(together)
+
+    def _logarithms(self, nodes: list[int]) -> list[ir.Value]:
+        """Write logarithms whose arguments are written."""
+        return self.mathematics.logs(
+            self.builder,
+            [self._written[self._operands(node)[0]] for node in nodes],
+            [LOGARITHMS[self.graph.operations[node]] for node in nodes],
+        )
+
     def _order(self, roots: list[int]) -> list[int]:
         """Operands first, near their use: keeps fewer vectors alive than numbering order."""
         order: list[int] = []
@@ -69,11 +106,15 @@ class StraightLine:
                 seen.add(node)
                 stack.append((node, True))
                 if node not in self.kept and not self._is_leaf(node):
-                    operands = self.graph.operands[node]
-                    if self.graph.operations[node] == "power":
-                        operands = operands[:2]
-                    stack.extend((int(operand), False) for operand in reversed(operands))
+                    stack.extend((operand, False) for operand in reversed(self._operands(node)))
         return order
+
+    def _operands(self, node: int) -> tuple[int, ...]:
+        """Values that are written to write a value."""
+        operands = self.graph.operands[node]
+        if self.graph.operations[node] == "power":
+            operands = operands[:2]
+        return tuple(int(operand) for operand in operands)
 
     def _is_leaf(self, node: int) -> bool:
         return self.graph.operations[node] in ("number", "parameter", "state", "time")
@@ -117,8 +158,8 @@ class StraightLine:
                 )
             case "exp":
                 return mathematics.exp(builder, values[0])
-            case "log":
-                return mathematics.log(builder, values[0])
+            case "log" | "base_log":
+                return self._logarithms([node])[0]
             case "tanh":
                 return self._tanh(values[0])
         if operation in INTRINSICS:

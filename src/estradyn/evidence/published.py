@@ -1,43 +1,20 @@
-"""Which published numbers stand beside which simulated endpoint."""
+"""Which published numbers stand beside which simulated endpoint of a trial."""
 
 from __future__ import annotations
 
-import csv
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
-from enum import StrEnum
 from functools import lru_cache
-from importlib import resources
 
-from scipy import stats
+from estradyn.evidence.mapping import FOLDER, Comparison, MappingRow, Status, Use, mapping
+from estradyn.evidence.numbers import printed_numbers, wilson_interval
+from estradyn.evidence.rows import EvidenceRow
+from estradyn.evidence.times import parse_time
+from estradyn.model.table_file import read_table
 
-from estradyn.evidence.rows import EvidenceRow, evidence_rows
-
-UNITS: Mapping[str, tuple[str, float]] = {
-    "%": ("percent", 1.0),
-    "% patients": ("percent", 1.0),
-    "% (median)": ("percent", 1.0),
-    "% of flare patients": ("percent", 1.0),
-    "months": ("month", 1.0),
-    "days": ("day", 1.0),
-    "weeks (1-2 w)": ("day", 7.0),
-    "ug/mL": ("mg/L", 1.0),
-    "mmol/L": ("mmol/L", 1.0),
-}
-"""Units as printed: the unit they are reported in here and the factor to it."""
-
-_NUMBER = r"-?\d+(?:\.\d+)?"
-_RANGE = re.compile(rf"({_NUMBER})-({_NUMBER})")
-_NORMAL_95 = float(stats.norm.ppf(0.975))
-
-
-class Use(StrEnum):
-    """Whether the model was fitted to a number or is only held against it."""
-
-    CALIBRATION = "calibration"
-    CHECK = "check"
+_ONE_DRUG = re.compile(r"[a-z]+: (?P<drug>[a-z]+) (?P<dose>\d+(?:\.\d+)?) mg/day")
 
 
 @dataclass(frozen=True)
@@ -79,21 +56,31 @@ class PublishedValue:
         if self.lower is not None and self.upper is not None:
             number += f" ({self.interval} {self.lower:.3g} to {self.upper:.3g})"
         about = ", ".join(part for part in (f"{row.drug} {row.dose}".strip(), self.note) if part)
-        source = ", ".join(part for part in (row.source_title, row.source_id, row.year) if part)
-        return f"{number}, {about}: {source} [{row.id}, grade {row.grade}, {self.use}]"
+        return f"{number}, {about}: {row.source} [{row.id}, grade {row.grade}, {self.use}]"
 
 
 @dataclass(frozen=True)
 class _Link:
-    endpoint: str
+    """A row of evidence that may stand beside a simulation of a drug; any dose where it is None."""
+
+    item: MappingRow
     drug: str
     dose: float | None
-    from_day: float
-    to_day: float
-    evidence: str
-    kind: str
-    use: Use
+    calibrated_dose: float | None
     note: str
+
+    def use_at(self, dose: float | None) -> Use:
+        """Fitted to at the dose of its own scenario only, and never through another drug."""
+        fitted = self.calibrated_dose
+        same = fitted is not None and dose is not None and math.isclose(fitted, dose)
+        return Use.CALIBRATION if same else Use.CHECK
+
+    def speaks_to(self, endpoint: str, drug: str, dose: float | None, day: float | None) -> bool:
+        if self.item.endpoints[0] != endpoint or self.drug != drug:
+            return False
+        if self.dose is not None and (dose is None or not math.isclose(self.dose, dose)):
+            return False
+        return day is None or not self.item.time or parse_time(self.item.time).includes(day)
 
 
 def published_values(
@@ -101,13 +88,16 @@ def published_values(
 ) -> list[PublishedValue]:
     """Return the published numbers that a simulated endpoint may be held against.
 
+    They are the rows of the clinical mapping for an arm with that drug and dose; a row whose
+    source states no dose speaks to every dose. Where a drug has no numbers of its own,
+    `stand_ins.tsv` lets those of another stand in; the row of each says whose it is.
+
     Parameters
     ----------
     endpoint
         Name of the endpoint.
     drug
-        Drug that was simulated. Numbers of another drug of its class stand in where the table says
-        so; the row of each says whose it is.
+        Drug that was simulated.
     dose
         Dose in mg per day; numbers of another dose are left out.
     day
@@ -116,56 +106,49 @@ def published_values(
     Returns
     -------
     list of PublishedValue
-        In the order of the table, the closest match first; empty where nothing is published.
+        Numbers the model was calibrated to first, then those of the drug itself, then stand-ins;
+        empty where nothing is published.
     """
-    rows = evidence_rows()
-    return [
-        _value(link, rows[link.evidence])
-        for link in _links()
-        if link.endpoint == endpoint
-        and link.drug == drug
-        and (link.dose is None or (dose is not None and math.isclose(link.dose, dose)))
-        and (day is None or link.from_day <= day <= link.to_day)
-    ]
+    found = [link for link in _links() if link.speaks_to(endpoint, drug, dose, day)]
+    values = [_value(link, link.use_at(dose)) for link in found]
+    own_first = [value for value in values if value is not None]
+    return sorted(own_first, key=lambda value: value.use is not Use.CALIBRATION)
 
 
 @lru_cache(maxsize=1)
 def _links() -> tuple[_Link, ...]:
-    table = resources.files(__package__) / "published.tsv"
-    with table.open(encoding="utf-8") as stream:
-        return tuple(
-            _Link(
-                endpoint=record["endpoint"],
-                drug=record["drug"],
-                dose=float(record["dose"]) if record["dose"] else None,
-                from_day=float(record["from_day"] or 0.0),
-                to_day=float(record["to_day"] or math.inf),
-                evidence=record["evidence"],
-                kind=record["kind"],
-                use=Use(record["use"]),
-                note=record["note"],
+    return (*_own_links(), *_stand_ins())
+
+
+def _own_links() -> Iterator[_Link]:
+    for item in mapping("clinical").values():
+        match = _ONE_DRUG.fullmatch(item.scenario)
+        if item.status is Status.MODELLED and match:
+            dose = float(match["dose"])
+            calibrated = dose if item.use is Use.CALIBRATION else None
+            yield _Link(
+                item, match["drug"], dose if item.row.dose else None, calibrated, item.reason
             )
-            for record in csv.DictReader(stream, delimiter="\t")
-        )
 
 
-def _value(link: _Link, row: EvidenceRow) -> PublishedValue:
-    unit, factor = UNITS[row.unit]
-    value = float(row.value) * factor
-    lower, upper, kind = _interval(row, factor)
-    if not kind and link.kind == "proportion" and row.patients:
-        count = round(value / 100.0 * row.patients)
-        wilson = stats.binomtest(count, row.patients).proportion_ci(0.95, method="wilson")
-        lower, upper, kind = 100.0 * float(wilson.low), 100.0 * float(wilson.high), "95% from n"
-    return PublishedValue(value, lower, upper, kind, unit, link.use, link.note, row)
+def _stand_ins() -> Iterator[_Link]:
+    clinical = mapping("clinical")
+    for line in read_table(FOLDER / "stand_ins.tsv", ("evidence", "drug", "dose", "note")):
+        item = clinical.get(line.text("evidence"))
+        if item is None or item.status is not Status.MODELLED:
+            raise line.error(f"'{line.text('evidence')}' is not a modelled row of the mapping")
+        dose = line.optional_number("dose")
+        note = ", ".join(part for part in (line.cells["note"], item.reason) if part)
+        yield _Link(item, line.text("drug"), dose, None, note)
 
 
-def _interval(row: EvidenceRow, factor: float) -> tuple[float | None, float | None, str]:
-    printed = _RANGE.fullmatch(row.spread)
-    if printed and row.spread_kind in ("95% CI", "range"):
-        return float(printed[1]) * factor, float(printed[2]) * factor, row.spread_kind
-    if row.spread and row.spread_kind == "SE":
-        reach = _NORMAL_95 * float(row.spread)
-        centre = float(row.value)
-        return (centre - reach) * factor, (centre + reach) * factor, "95% from SE"
-    return None, None, ""
+def _value(link: _Link, use: Use) -> PublishedValue | None:
+    row = link.item.row
+    number = printed_numbers(row)[0]
+    if number is None:
+        return None
+    lower, upper, interval = number.lower, number.upper, number.interval
+    if not interval and link.item.comparison is Comparison.PROPORTION and row.patients:
+        lower, upper = wilson_interval(number.value, row.patients)
+        interval = "95% from n"
+    return PublishedValue(number.value, lower, upper, interval, number.unit, use, link.note, row)

@@ -7,9 +7,10 @@ whose lines belong at the top of the patient. The patient's text marks where dru
 
 and every drug whose record names `breast_binding` under `acts_on` adds its variable
 `<drug>_breast_binding` there. Without a drug the line stands as it is: 0 for a sum, 1 for a
-product. The result is Antimony text like any other.
+product. The result is Antimony text like any other. Root models of other contexts (see
+`estradyn.model.context`) are composed in the same way, each with the parts that drugs bring for it.
 
-The patient's text also marks modules that are put in on demand::
+The text also marks modules that are put in on demand::
 
     endometrium: endometrial_growth(endometrial_thickness);  // optional
     endometrium.estrogen_ratio := uterus_estrogen_ratio;
@@ -25,9 +26,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from estradyn.errors import ModelError
+from estradyn.model.context import PATIENT, Context, context_of
 from estradyn.model.drug_record import DrugRecord, read_drug_record
-
-DRUGS_FOLDER = "drugs"
+from estradyn.model.text_file import read_text
 
 _SLOT = re.compile(
     r"^(?P<start>\s*(?:\w+\.)?(?P<name>\w+)\s*:=\s*)(?P<neutral>[01])\s*;"
@@ -67,6 +68,8 @@ class Composition:
     absent_instances
         Module instances that were left out, optional ones and those of drugs; their tables do not
         apply.
+    context
+        What the drugs act in.
     absent_variables
         What the optional modules left out would have given.
     """
@@ -74,12 +77,19 @@ class Composition:
     lines: tuple[Line, ...]
     drugs: Mapping[str, DrugRecord] | None
     absent_instances: frozenset[str]
+    context: Context
     absent_variables: frozenset[str] = frozenset()
 
     @property
     def text(self) -> str:
         """The composed Antimony text."""
         return "\n".join(line.text for line in self.lines) + "\n"
+
+    @property
+    def instances(self) -> frozenset[str]:
+        """Names of the module instances at the top of the model."""
+        found = (_INSTANCE.match(line.text) for line in self.lines)
+        return frozenset(match["name"] for match in found if match is not None)
 
 
 @dataclass(frozen=True)
@@ -102,7 +112,7 @@ def compose(
     path
         Antimony file. A file without a line `// sum over drugs` takes no drugs and stays as it is.
     drugs
-        Names of drugs with a record in `drugs/` beside the file, in any order; all by default.
+        Names of drugs with a record for the model's context, in any order; all by default.
     modules
         Names of optional modules of the text; all by default.
 
@@ -127,14 +137,17 @@ def compose(
     slots = {
         match["name"]: match for line in lines if (match := _SLOT.match(line.text)) is not None
     }
+    context = context_of(path)
     if not slots:
-        return Composition(kept, None, frozenset(without), variables)
-    known = drug_records(path.parent)
+        return Composition(kept, None, frozenset(without), context, variables)
+    known = drug_records(context.folder, context.name)
     unknown = sorted(set(drugs or ()) - known.keys())
     if unknown:
         raise ModelError(
-            f"there is no drug '{unknown[0]}'; drugs with a record: {', '.join(known) or 'none'}",
-            source=path.parent / DRUGS_FOLDER,
+            f"there is no drug '{unknown[0]}'; drugs with a record"
+            + ("" if context.is_patient else f" for the context '{context.name}'")
+            + f": {', '.join(known) or 'none'}",
+            source=context.drug_folders[0],
         )
     chosen = known if drugs is None else {name: known[name] for name in known if name in drugs}
     parts = [_read_part(record) for record in known.values() if record.part is not None]
@@ -142,9 +155,8 @@ def compose(
     for part in taken:
         _check_actions(part, slots)
     left_out = {name for part in parts if part.record.name not in chosen for name in part.instances}
-    return Composition(
-        _stitched(kept, taken, path), chosen, frozenset(left_out | without.keys()), variables
-    )
+    absent = frozenset(left_out | without.keys())
+    return Composition(_stitched(kept, taken, path), chosen, absent, context, variables)
 
 
 def optional_modules(path: Path) -> dict[str, tuple[str, ...]]:
@@ -168,23 +180,43 @@ def _belongs_to(line: Line, modules: Collection[str]) -> bool:
     return member is not None and member["instance"] in modules
 
 
-def drug_records(folder: Path) -> dict[str, DrugRecord]:
-    """Read every drug record of a folder of models, by name in alphabetical order.
+def drug_records(folder: Path, context: str = PATIENT) -> dict[str, DrugRecord]:
+    """Read the records of the drugs that can act in a context, by name in alphabetical order.
+
+    Outside the patient they are the patient's records that name the context, and those in the
+    context's own folder, of compounds that are of use there alone.
+
+    Parameters
+    ----------
+    folder
+        Folder of the models.
+    context
+        Name of the context.
 
     Raises
     ------
     InputError
         If a record may not be used.
     """
-    files = sorted((folder / DRUGS_FOLDER).glob("*.md"))
-    return {record.name: record for record in map(read_drug_record, files)}
+    *shared, own = Context(context, folder).drug_folders
+    records = {}
+    for path in (path for folder in shared for path in folder.glob("*.md")):
+        record = read_drug_record(path).within(context)
+        if record is not None:
+            records[record.name] = record
+    for path in own.glob("*.md"):
+        record = read_drug_record(path, medicine=context == PATIENT)
+        if record.name in records:
+            raise ModelError(
+                f"{records[record.name].path} is a record of '{record.name}' for this context too",
+                source=path,
+            )
+        records[record.name] = record
+    return dict(sorted(records.items()))
 
 
 def _read_lines(path: Path) -> tuple[Line, ...]:
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ModelError(f"cannot be read as UTF-8 text ({error})", source=path) from error
+    text = read_text(path, ModelError)
     return tuple(Line(line, path, number) for number, line in enumerate(text.splitlines(), 1))
 
 

@@ -1,9 +1,13 @@
-"""Drug records: Markdown with YAML front matter, one file per drug."""
+"""Drug records: Markdown with YAML front matter, one file per drug.
+
+The front matter says where a patient's model takes the drug's doses. A drug that acts in another
+context too (see `estradyn.model.context`) says the same of it under `contexts`.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -12,7 +16,9 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from estradyn.errors import InputError, ModelError, UnitError
+from estradyn.model.front_matter import check_front_matter
 from estradyn.model.ode_model import OdeModel
+from estradyn.model.text_file import read_text
 from estradyn.model.units import unit_ratio
 
 _FENCE = "---"
@@ -44,6 +50,8 @@ class DrugRecord:
         the model holds the drug already.
     acts_on
         Names of the lines `// sum over drugs` of the patient that the part adds to.
+    contexts
+        The same five fields for each other context in which the drug acts, by its name.
     """
 
     name: str
@@ -55,21 +63,44 @@ class DrugRecord:
     path: Path
     part: str | None = None
     acts_on: tuple[str, ...] = ()
+    contexts: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+    def within(self, context: str) -> DrugRecord | None:
+        """Return the record with the fields of another context; None where it does not act.
+
+        Raises
+        ------
+        InputError
+            If fields of that context are missing or of the wrong kind.
+        """
+        if context not in self.contexts:
+            return None
+        fields, where = self.contexts[context], f"contexts.{context}."
+        links = _links(fields, self.path, where)
+        part, acts_on = _part(fields, self.path, where)
+        if part is None:
+            raise InputError(f"the front matter lacks '{where}part', a text", source=self.path)
+        return replace(self, **links, part=part, acts_on=acts_on)
 
 
-def read_drug_record(path: Path) -> DrugRecord:
+def read_drug_record(path: Path, *, medicine: bool = True) -> DrugRecord:
     """Read a drug record; YAML tags that build objects are refused.
+
+    Parameters
+    ----------
+    path
+        Markdown file with front matter.
+    medicine
+        Whether it is the record of a drug that people take, which says more of itself than that of
+        a reagent; see `estradyn.model.front_matter`.
 
     Raises
     ------
     InputError
-        Naming file and line, if the front matter is missing, is not plain YAML, or lacks the
-        fields that tie the drug to the model.
+        Naming the file and the line or field, if the front matter is missing, is not plain YAML,
+        or lacks a field or holds something else in it.
     """
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"cannot be read as UTF-8 text ({error})", source=path) from error
+    text = read_text(path, InputError)
     parts = text.split(_FENCE + "\n", 2)
     if len(parts) != 3 or parts[0].strip():
         raise InputError("must begin with YAML front matter between two lines '---'", source=path)
@@ -83,32 +114,52 @@ def read_drug_record(path: Path) -> DrugRecord:
         raise InputError(f"front matter: {problem}", source=path, line=line) from error
     if not isinstance(fields, dict):
         raise InputError("the front matter must be a list of 'name: value' lines", source=path)
-    for link in _LINKS:
-        if not isinstance(fields.get(link), str):
-            raise InputError(f"the front matter lacks '{link}', a text", source=path)
+    check_front_matter(fields, path, medicine=medicine)
     part, acts_on = _part(fields, path)
     return DrugRecord(
         name=path.stem,
-        dose_state=fields["dose_state"],
-        dose_unit=fields["dose_unit"],
-        concentration_output=fields["concentration_output"],
+        **_links(fields, path),
         fields=MappingProxyType(fields),
         body=parts[2].lstrip("\n"),
         path=path,
         part=part,
         acts_on=acts_on,
+        contexts=_contexts(fields, path),
     )
 
 
-def _part(fields: Mapping[str, Any], path: Path) -> tuple[str | None, tuple[str, ...]]:
+def _links(fields: Mapping[str, Any], path: Path, where: str = "") -> dict[str, Any]:
+    """What ties doses and concentrations to a model."""
+    for link in _LINKS:
+        if not isinstance(fields.get(link), str):
+            raise InputError(f"the front matter lacks '{where}{link}', a text", source=path)
+    return {link: fields[link] for link in _LINKS}
+
+
+def _contexts(fields: Mapping[str, Any], path: Path) -> Mapping[str, Mapping[str, Any]]:
+    contexts = fields.get("contexts", {})
+    if not isinstance(contexts, dict) or not all(isinstance(x, dict) for x in contexts.values()):
+        raise InputError(
+            "'contexts' must hold, for each context, the fields part, acts_on, "
+            + ", ".join(_LINKS),
+            source=path,
+        )
+    return MappingProxyType(contexts)
+
+
+def _part(
+    fields: Mapping[str, Any], path: Path, where: str = ""
+) -> tuple[str | None, tuple[str, ...]]:
     """File of the drug's part and what it acts on; both are stated or neither is."""
     part, acts_on = fields.get("part"), fields.get("acts_on")
     if part is None and acts_on is None:
         return None, ()
     if not isinstance(part, str) or Path(part).name != part:
-        raise InputError("'part' must name an Antimony file beside the record", source=path)
+        raise InputError(f"'{where}part' must name an Antimony file beside the record", source=path)
     if not isinstance(acts_on, list) or not acts_on or not all(isinstance(x, str) for x in acts_on):
-        raise InputError("'acts_on' must be a list of names, as in [breast_binding]", source=path)
+        raise InputError(
+            f"'{where}acts_on' must be a list of names, as in [breast_binding]", source=path
+        )
     return part, tuple(acts_on)
 
 

@@ -21,7 +21,7 @@ VALUE_COLUMNS = (
     *("level", "class", "source", "note"),
 )
 CORRELATION_COLUMNS = ("first", "second", "correlation", "class", "source", "note")
-OTHER_TABLES = frozenset(["correlations", "baseline", "plausibility", "outputs"])
+OTHER_TABLES = frozenset(["correlations", "baseline", "plausibility", "outputs", "co_medication"])
 """Stems of the tables beside the value tables."""
 
 
@@ -173,6 +173,7 @@ def read_parameters(
     *,
     stem: str | None = None,
     absent: frozenset[str] = frozenset(),
+    shared: Sequence[Path] = (),
 ) -> ParameterTable:
     """Read the value tables of a model.
 
@@ -192,28 +193,17 @@ def read_parameters(
         belong to its instances).
     absent
         Instances that the model was composed without; their tables and correlations do not apply.
+    shared
+        Tables of another folder that hold what the folder's own do not say otherwise. Of them only
+        the model's parameters are read: traits and correlations are the folder's own.
 
     Raises
     ------
     ParameterError
         Naming file and line of a row that may not be used, or a parameter without a row.
     """
-    rows: dict[str, ParameterRow] = {}
-    for path in sorted(directory.glob("*.tsv")):
-        if path.stem in OTHER_TABLES or path.stem in absent:
-            continue
-        for cells in read_table(path, VALUE_COLUMNS):
-            short = cells.text("name")
-            name, known = _resolve(model, path.stem, short)
-            if stem is not None and path.stem != stem and name == short:
-                continue
-            row = _read_row(cells, name, is_trait=not known)
-            if name in rows:
-                other = rows[name]
-                raise row.error(f"'{name}' stands in {other.path.name}:{other.line} already")
-            if known:
-                _check_unit(row, model.unit_of[name])
-            rows[name] = row
+    rows = _read_rows(model, shared, stem, absent, with_traits=False)
+    rows |= _read_rows(model, sorted(directory.glob("*.tsv")), stem, absent)
     missing = [name for name in model.parameter_names if name not in rows]
     if missing and stem is None:
         more = f" (and {len(missing) - 1} more)" if len(missing) > 1 else ""
@@ -223,6 +213,36 @@ def read_parameters(
         )
     correlations = _read_correlations(directory / "correlations.tsv", rows, stem is None, absent)
     return ParameterTable(tuple(rows.values()), correlations)
+
+
+def _read_rows(
+    model: OdeModel,
+    paths: Sequence[Path],
+    stem: str | None,
+    absent: frozenset[str],
+    *,
+    with_traits: bool = True,
+) -> dict[str, ParameterRow]:
+    """Rows of the value tables among files, by flattened name."""
+    rows: dict[str, ParameterRow] = {}
+    for path in paths:
+        if path.stem in OTHER_TABLES or path.stem in absent:
+            continue
+        for cells in read_table(path, VALUE_COLUMNS):
+            short = cells.text("name")
+            name, known = _resolve(model, path.stem, short)
+            if stem is not None and path.stem != stem and name == short:
+                continue
+            if not (known or with_traits):
+                continue
+            row = _read_row(cells, name, is_trait=not known)
+            if name in rows:
+                other = rows[name]
+                raise row.error(f"'{name}' stands in {other.path.name}:{other.line} already")
+            if known:
+                _check_unit(row, model.unit_of[name])
+            rows[name] = row
+    return rows
 
 
 def read_overlay(

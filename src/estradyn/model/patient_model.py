@@ -10,7 +10,9 @@ from pathlib import Path
 from types import MappingProxyType
 
 from estradyn.errors import ModelError, ParameterError, UnitError
-from estradyn.model.composition import DRUGS_FOLDER, compose, drug_records, optional_modules
+from estradyn.model.co_medication import CoMedicationEffect, read_co_medication
+from estradyn.model.composition import Composition, compose, drug_records, optional_modules
+from estradyn.model.context import PATIENT, context_of
 from estradyn.model.drug_record import DrugRecord, check_drug
 from estradyn.model.loading import load_model
 from estradyn.model.ode_model import OdeModel
@@ -24,13 +26,11 @@ from estradyn.model.sources import ANTIMONY_SUFFIX, models_directory
 from estradyn.model.table_file import TableRow, read_table
 from estradyn.model.units import same_unit
 
-PATIENT = "patient"
-"""Name of the model that composes the modules."""
-
 SETTINGS_FOLDER = "settings"
 """Folder of the values that differ in a setting, one table each."""
 
 _CHANGES = ("absolute", "percent")
+_LIMIT_COLUMNS = ("quantification_limit", "limit_source")
 
 
 @dataclass(frozen=True)
@@ -72,6 +72,11 @@ class Output:
         Name in the table of endpoints.
     change
         `absolute`, or `percent` of the value at baseline.
+    quantification_limit
+        Least value that the assay can put a number to, in the unit; None where it has no limit.
+        Below it a measured value is censored.
+    limit_source
+        Where the limit comes from; empty without one.
     """
 
     name: str
@@ -79,11 +84,13 @@ class Output:
     unit: str
     endpoint: str
     change: str
+    quantification_limit: float | None = None
+    limit_source: str = ""
 
 
 @dataclass(frozen=True)
 class PatientModel:
-    """Equations, values, rules and drugs of one kind of patient.
+    """Equations, values, rules and drugs of one kind of patient, or of what stands in for one.
 
     Attributes
     ----------
@@ -101,6 +108,8 @@ class PatientModel:
         Records of the drugs that the model holds, by name.
     digest
         SHA-256 over the names and contents of all files in the models folder.
+    co_medication
+        What other medication does to the drugs that the model holds.
     """
 
     model: OdeModel
@@ -110,6 +119,7 @@ class PatientModel:
     outputs: tuple[Output, ...]
     drugs: Mapping[str, DrugRecord]
     digest: str
+    co_medication: tuple[CoMedicationEffect, ...] = ()
 
 
 def load_parameters(
@@ -125,12 +135,13 @@ def load_parameters(
     Parameters
     ----------
     model_name
-        Stem of an Antimony file in the folder. `patient` needs a row for every parameter; in a
-        single module a parameter without a row keeps the value of the text.
+        Stem of an Antimony file in the folder. A root model, `patient` or that of another context,
+        needs a row for every parameter; in a single module a parameter without a row keeps the
+        value of the text.
     directory
         Folder of the models; the shipped ones if not given.
     drugs
-        Drugs that the patient's model holds; all with a record by default.
+        Drugs that a root model holds; all with a record for its context by default.
     modules
         Optional modules that it holds; all by default.
     setting
@@ -142,10 +153,11 @@ def load_parameters(
         Naming file and line of a row that may not be used, or a parameter without a row.
     """
     path = _model_path(model_name, directory)
-    absent = compose(path, drugs, modules).absent_instances
+    whole = model_name == PATIENT or not context_of(path).is_patient
     model = load_model(path, drugs=drugs, modules=modules)
-    table = _read_tables(model, path, model_name == PATIENT, absent)
-    return _in_setting(table, path.parent, setting, absent)
+    composition = compose(path, drugs, modules)
+    table = _read_tables(model, path, whole, composition)
+    return _in_setting(table, path.parent, setting, composition.absent_instances)
 
 
 def load_patient_model(
@@ -163,10 +175,10 @@ def load_patient_model(
     directory
         Folder that holds `<model_name>.ant`, its tables and `drugs/`; the shipped one if not given.
     model_name
-        Stem of the composing Antimony file.
+        Stem of the composing Antimony file, `patient` or that of another context.
     drugs
-        Drugs that the model holds, of those with a record in `drugs/`; all by default. A trial
-        names those of its arms, so that it pays for no other.
+        Drugs that the model holds, of those with a record for its context; all by default. A
+        trial names those of its arms, so that it pays for no other.
     modules
         Optional modules that the model holds; all by default. A trial names those that give what
         its visits measure.
@@ -180,17 +192,20 @@ def load_patient_model(
         Naming file and line of what may not be used.
     """
     path = _model_path(model_name, directory)
-    folder = path.parent
     composition = compose(path, drugs, modules)
+    context = composition.context
     text_model = load_model(path, strict_units=True, drugs=drugs, modules=modules)
-    absent = composition.absent_instances
-    table = _in_setting(_read_tables(text_model, path, True, absent), folder, setting, absent)
+    table = _read_tables(text_model, path, True, composition)
+    table = _in_setting(table, path.parent, setting, composition.absent_instances)
     model = with_values(text_model, table.model_values())
-    records = drug_records(folder) if composition.drugs is None else composition.drugs
+    records = composition.drugs
+    if records is None:
+        records = drug_records(context.folder, context.name)
     for drug in records.values():
         check_drug(drug, model)
+    folder, own_drugs = context.own_folder, context.drug_folders[-1]
     output_tables = [
-        *(folder / DRUGS_FOLDER / f"{name}_outputs.tsv" for name in records),
+        *(own_drugs / f"{name}_outputs.tsv" for name in records),
         folder / "outputs.tsv",
     ]
     return PatientModel(
@@ -200,7 +215,10 @@ def load_patient_model(
         plausibility=_read_plausibility(folder / "plausibility.tsv", model),
         outputs=_read_outputs(output_tables, model, composition.absent_variables),
         drugs=MappingProxyType(dict(records)),
-        digest=_digest(folder),
+        digest=_digest(context.folder),
+        co_medication=_read_co_medication(
+            folder / "co_medication.tsv", model, composition.absent_instances
+        ),
     )
 
 
@@ -284,9 +302,24 @@ def _model_path(model_name: str, directory: str | Path | None) -> Path:
 
 
 def _read_tables(
-    model: OdeModel, path: Path, whole: bool, absent: frozenset[str]
+    model: OdeModel, path: Path, whole: bool, composition: Composition
 ) -> ParameterTable:
-    return read_parameters(model, path.parent, stem=None if whole else path.stem, absent=absent)
+    context, absent = composition.context, composition.absent_instances
+    if context.is_patient:
+        return read_parameters(model, path.parent, stem=None if whole else path.stem, absent=absent)
+    return read_parameters(
+        model, context.own_folder, absent=absent, shared=_shared_tables(composition)
+    )
+
+
+def _shared_tables(composition: Composition) -> tuple[Path, ...]:
+    """The patient's tables of the module instances that another context holds too."""
+    folder = composition.context.folder
+    return tuple(
+        path
+        for path in sorted(folder.glob("*.tsv"))
+        if any(f"{path.stem}_".startswith(f"{name}_") for name in composition.instances)
+    )
 
 
 def _in_setting(
@@ -313,6 +346,20 @@ def _read_baseline(path: Path, model: OdeModel) -> tuple[BaselineOverride, ...]:
             raise cells.error(f"'{name}' is not a parameter of the model")
         overrides.append(BaselineOverride(name, cells.number("value"), cells.text("reason")))
     return tuple(overrides)
+
+
+def _read_co_medication(
+    path: Path, model: OdeModel, absent: frozenset[str]
+) -> tuple[CoMedicationEffect, ...]:
+    """Read the effects on parameters of the model; those on drugs left out do not apply."""
+    effects = []
+    for effect in read_co_medication(path):
+        name = effect.parameter
+        if name in model.parameter_names:
+            effects.append(effect)
+        elif not any(name.startswith(instance + "_") for instance in absent):
+            raise ParameterError(f"'{name}' is not a parameter of the model", source=path)
+    return tuple(effects)
 
 
 def _read_plausibility(path: Path, model: OdeModel) -> tuple[PlausibilityRule, ...]:
@@ -342,8 +389,7 @@ def _read_outputs(
 ) -> tuple[Output, ...]:
     """Read the tables of outputs; what optional modules left out would give is passed over."""
     outputs: dict[str, Output] = {}
-    columns = ("name", "label", "unit", "endpoint", "change")
-    for cells in (row for path in paths for row in _optional_table(path, columns)):
+    for cells in (row for path in paths for row in _output_rows(path)):
         name, unit = cells.text("name"), cells.text("unit")
         if name in absent:
             continue
@@ -365,8 +411,29 @@ def _read_outputs(
             unit,
             cells.text("endpoint"),
             cells.choice("change", _CHANGES),
+            *_quantification(cells),
         )
     return tuple(outputs.values())
+
+
+def _output_rows(path: Path) -> list[TableRow]:
+    columns = ("name", "label", "unit", "endpoint", "change")
+    return read_table(path, columns, _LIMIT_COLUMNS) if path.is_file() else []
+
+
+def _quantification(cells: TableRow) -> tuple[float | None, str]:
+    """Limit of an output's assay and its source; both are stated or neither is."""
+    limit = cells.optional_number("quantification_limit")
+    if limit is None:
+        return None, ""
+    if limit <= 0:
+        raise cells.error(f"quantification_limit is {limit:g}, it must be above 0")
+    if cells.text("change") != "absolute":
+        raise cells.error(
+            "a value with a quantification_limit has no percent change once it is below; give it "
+            "the change 'absolute'"
+        )
+    return limit, cells.text("limit_source")
 
 
 def _digest(folder: Path) -> str:

@@ -15,13 +15,13 @@ import libsbml
 
 from estradyn.errors import ModelError
 from estradyn.model.composition import Composition, compose
+from estradyn.model.text_file import read_text
 
 ANTIMONY_SUFFIX = ".ant"
 SBML_SUFFIXES = (".xml", ".sbml")
-LARGEST_FILE = 50_000_000
-"""Bytes; a file beyond this is no model that could be solved, and is not read into memory."""
 
 _antimony_lock = threading.Lock()
+_IMPORT = re.compile(r'^\s*import\s+"([^"]+)"', re.MULTILINE)
 _LINE = re.compile(r"^Error in (?:file '(?P<file>[^']*)'|model string), line (?P<line>\d+):\s*")
 
 
@@ -103,26 +103,27 @@ def sbml_text(
         If the file cannot be read, is too large, or its Antimony text has a fault; names file
         and line.
     """
-    size = source.path.stat().st_size
-    if size > LARGEST_FILE:
-        raise ModelError(
-            f"has {size / 1e6:.0f} MB, allowed are up to {LARGEST_FILE / 1e6:.0f} MB",
-            source=source.path,
-        )
     if source.path.suffix.lower() == ANTIMONY_SUFFIX:
         return _sbml_from_antimony(source.path, compose(source.path, drugs, modules))
-    try:
-        return source.path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ModelError(f"cannot be read as UTF-8 text ({error})", source=source.path) from error
+    return read_text(source.path, ModelError)
 
 
 def _sbml_from_antimony(path: Path, composition: Composition) -> str:
+    _check_imports(path.parent, composition.text, set())
     with _loaded_antimony(path, composition) as module:
         text = antimony.getSBMLString(module)
         if not text:
             raise _antimony_error(path, composition, antimony.getLastError())
     return _literals_without_dimension(_restore_base_units(text))
+
+
+def _check_imports(folder: Path, text: str, seen: set[Path]) -> None:
+    """Read what a text imports as libAntimony will, to refuse what is no text of sensible size."""
+    for name in _IMPORT.findall(text):
+        path = folder / name
+        if path.is_file() and path not in seen:
+            seen.add(path)
+            _check_imports(folder, read_text(path, ModelError), seen)
 
 
 @contextmanager

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from estradyn.errors import ParameterError
+from estradyn.model.text_file import read_text
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,10 @@ class TableRow:
         if not self.cells[column]:
             raise self.error(f"the column '{column}' is empty")
         return self.cells[column]
+
+    def optional_text(self, column: str) -> str:
+        """Text of a cell, empty where the cell or the column is."""
+        return self.cells.get(column, "")
 
     def number(self, column: str) -> float:
         """Finite number of a cell that may not be empty.
@@ -80,7 +85,13 @@ class TableRow:
         return ParameterError(message, source=self.path, line=self.line)
 
 
-def read_table(path: Path, columns: Sequence[str]) -> list[TableRow]:
+def read_table(
+    path: Path,
+    columns: Sequence[str],
+    optional: Sequence[str] = (),
+    *,
+    others: bool = False,
+) -> list[TableRow]:
     """Read a tab-separated table.
 
     Parameters
@@ -88,7 +99,11 @@ def read_table(path: Path, columns: Sequence[str]) -> list[TableRow]:
     path
         File with a header line.
     columns
-        The columns it must have, in any order; no others are allowed.
+        The columns it must have, in any order.
+    optional
+        Columns that it may also have; their cells are empty where it does not.
+    others
+        Whether it may have any other columns too.
 
     Returns
     -------
@@ -101,20 +116,21 @@ def read_table(path: Path, columns: Sequence[str]) -> list[TableRow]:
         If the file cannot be read, lacks a column or has another, or a row has another number of
         cells than the header.
     """
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise ParameterError(f"cannot be read as UTF-8 text ({error})", source=path) from error
+    lines = read_text(path, ParameterError).splitlines()
     if not lines:
         raise ParameterError(f"is empty; its first line must be: {' '.join(columns)}", source=path)
     header = [name.strip() for name in lines[0].split("\t")]
-    if sorted(header) != sorted(columns):
+    missing = set(columns) - set(header)
+    required = sorted(name for name in header if name not in optional)
+    if missing if others else required != sorted(columns):
         raise ParameterError(
             f"has the columns {', '.join(header)}; it must have, separated by tabs: "
-            + ", ".join(columns),
+            + ", ".join(columns)
+            + (f", and may have: {', '.join(optional)}" if optional else ""),
             source=path,
             line=1,
         )
+    absent = dict.fromkeys(optional, "")
     rows = []
     for line, text in enumerate(lines[1:], start=2):
         if not text.strip():
@@ -126,5 +142,5 @@ def read_table(path: Path, columns: Sequence[str]) -> list[TableRow]:
             raise ParameterError(
                 f"has {len(cells)} cells, the header has {len(header)}", source=path, line=line
             )
-        rows.append(TableRow(path, line, dict(zip(header, cells, strict=True))))
+        rows.append(TableRow(path, line, absent | dict(zip(header, cells, strict=True))))
     return rows

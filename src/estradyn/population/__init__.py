@@ -2,12 +2,13 @@
 
 from estradyn.population.baseline import Baselines, BaselineSolver, EngineBaseline
 from estradyn.population.draws import Candidates, TrialEffects, draw_candidates
-from estradyn.population.stream import Population, draw_patients, stream_population
+from estradyn.population.stream import Drawn, Population, draw_patients, stream_population
 
 __all__ = [
     "BaselineSolver",
     "Baselines",
     "Candidates",
+    "Drawn",
     "EngineBaseline",
     "Population",
     "TrialEffects",

@@ -10,7 +10,14 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from estradyn.engine import CompiledModel, PatientStatus, SolverOptions, compile_model, solve
+from estradyn.engine import (
+    CompiledModel,
+    PatientStatus,
+    SolverOptions,
+    compile_model,
+    find_equilibria,
+    solve,
+)
 from estradyn.model.ode_model import OdeModel
 from estradyn.model.patient_model import PatientModel
 from estradyn.model.units import unit_ratio
@@ -22,8 +29,8 @@ HORIZON = 1e7
 time constant of twenty years, has then had fifty of them."""
 
 LARGEST_DRIFT = 1e-4
-"""Largest change of a state over the second half of the horizon, relative to its size: over two
-years of a trial that is less than a millionth."""
+"""Largest change of a state over half the horizon, relative to its size: over two years of a trial
+that is less than a millionth. Where Newton's method ends, disturbances may not grow by more."""
 
 SMALLEST_SIZE = 1e-9
 """Size, in the unit of the state, below which a state's drift is judged against this size."""
@@ -49,11 +56,15 @@ class Baselines:
         Value of each output that a plausibility rule reads, name to array (candidates,).
     failures
         Reason why a candidate has no baseline, an empty text where she has one.
+    followed
+        Whether the model had to be followed in time because Newton's method gave up, shape
+        (candidates,).
     """
 
     states: NDArray[np.float64]
     outputs: Mapping[str, NDArray[np.float64]]
     failures: list[str]
+    followed: NDArray[np.bool_]
 
 
 class BaselineSolver(Protocol):
@@ -66,9 +77,13 @@ class BaselineSolver(Protocol):
 
 @dataclass(frozen=True)
 class EngineBaseline:
-    """Runs the drug-free model with the engine until it is steady.
+    """Finds the steady state of the drug-free model, by Newton's method or by following it.
 
-    The run uses the overrides of `baseline.tsv` (a tumor that grows has no steady state); what a
+    Newton's method (`find_equilibria`) is tried first. A candidate for whom it does not converge,
+    or ends at an unstable state or one below zero, is followed in time by the engine until she is
+    steady, or has no baseline.
+
+    The search uses the overrides of `baseline.tsv` (a tumor that grows has no steady state); what a
     plausibility rule reads is then evaluated with the candidate's own parameters.
 
     States that no reported output depends on (say mineral that only accumulates) need not be
@@ -109,20 +124,50 @@ class EngineBaseline:
 
     def __call__(self, parameters: Mapping[str, NDArray[np.float64]], count: int) -> Baselines:
         """Find the baselines of `count` candidates with the given parameters."""
-        overrides = {item.name: item.value for item in self.patient_model.baseline}
+        overrides = self.patient_model.baseline
+        held = {item.name: np.full(count, item.value) for item in overrides}
+        changed = {**parameters, **held}
+        equilibria = find_equilibria(
+            self._compiled,
+            changed,
+            self._horizon,
+            patients=count,
+            relevant=self._relevant,
+            largest_drift=LARGEST_DRIFT,
+            smallest_size=SMALLEST_SIZE,
+            workers=self.workers,
+        )
+        states, failures = equilibria.states, [""] * count
+        rest = np.flatnonzero(~equilibria.found)
+        if rest.size:
+            own = {name: array[rest] for name, array in changed.items()}
+            states[rest], reasons = self._follow(own, rest.size)
+            for place, reason in zip(rest, reasons, strict=True):
+                failures[place] = reason
+        states = np.where(np.abs(states) < ROUNDED_TO_ZERO, 0.0, states)
+        steady = np.array([not reason for reason in failures], dtype=bool)
+        outputs = self._evaluate(parameters, states, steady)
+        return Baselines(states, outputs, failures, ~equilibria.found)
+
+    @cached_property
+    def _horizon(self) -> float:
+        return HORIZON * unit_ratio("hour", self.patient_model.model.time_unit)
+
+    def _follow(
+        self, parameters: Mapping[str, NDArray[np.float64]], count: int
+    ) -> tuple[NDArray[np.float64], list[str]]:
+        """Follow candidates over the horizon; return where they settle, and why some do not."""
         size = len(self.patient_model.model.states)
-        horizon = HORIZON * unit_ratio("hour", self.patient_model.model.time_unit)
         run = solve(
             self._compiled,
-            {**parameters, **overrides},
-            np.array([0.0, horizon / 2, horizon]),
+            parameters,
+            np.array([0.0, self._horizon / 2, self._horizon]),
             patients=count,
             options=SolverOptions(retry=False, step_limit=STEP_LIMIT),
             workers=self.workers,
         )
         first, middle, last = (run.values[:, index, :size] for index in range(3))
         states = np.where(self._relevant, last, first)
-        states = np.where(np.abs(states) < ROUNDED_TO_ZERO, 0.0, states)
         scale = np.maximum(np.maximum(np.abs(first), np.abs(last)), SMALLEST_SIZE)
         drifts = np.abs(last - middle) > LARGEST_DRIFT * scale
         steady = run.succeeded & ~(drifts & self._relevant).any(axis=1)
@@ -131,7 +176,7 @@ class EngineBaseline:
             for fine, status in zip(steady, run.status, strict=True)
         ]
         states[~steady] = np.nan
-        return Baselines(states, self._evaluate(parameters, states, steady), failures)
+        return states, failures
 
     def _evaluate(
         self,

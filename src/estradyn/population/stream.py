@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
@@ -41,6 +41,9 @@ class Population:
         Candidates it took; those of all chunks add up to the whole population's.
     rejected
         Candidates of these who were not accepted, reason to count.
+    followed
+        Candidates of these whose baseline Newton's method did not find, so that the model was
+        followed in time instead.
     """
 
     patient_ids: NDArray[np.int64]
@@ -49,9 +52,38 @@ class Population:
     initial_states: NDArray[np.float64]
     drawn: int
     rejected: Mapping[str, int]
+    followed: int
 
     def __len__(self) -> int:
         return len(self.patient_ids)
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """How far the candidates of a seed have been drawn, and what became of them.
+
+    Attributes
+    ----------
+    candidates
+        Candidates drawn: the next one has this number.
+    rejected
+        Those of them who were not accepted, reason to count.
+    """
+
+    candidates: int = 0
+    rejected: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def accepted(self) -> int:
+        """Candidates who became patients."""
+        return self.candidates - sum(self.rejected.values())
+
+    def __add__(self, further: Drawn) -> Drawn:
+        """Count the candidates that come after these in."""
+        return Drawn(
+            self.candidates + further.candidates,
+            dict(Counter(self.rejected) + Counter(further.rejected)),
+        )
 
 
 def stream_population(
@@ -60,6 +92,7 @@ def stream_population(
     seed: int,
     chunk_size: int = DEFAULT_CHUNK_SIZE,
     *,
+    after: Drawn | None = None,
     trial_effects: TrialEffects = "drawn",
     workers: int = 1,
     baseline_solver: BaselineSolver | None = None,
@@ -79,6 +112,9 @@ def stream_population(
         Seed of the population.
     chunk_size
         Most patients in a chunk.
+    after
+        Candidates that were drawn before; these patients are the ones that follow. By default the
+        first candidate is number 0.
     trial_effects
         Whether values that vary between trials are `drawn` once per seed or `typical`.
     workers
@@ -103,13 +139,14 @@ def stream_population(
         raise InputError(f"{size} patients in chunks of {chunk_size}; both must be at least 1")
     solver = baseline_solver or EngineBaseline(patient_model, workers)
     assessed: list[_Assessed] = []
-    drawn, accepted, handed_out = 0, 0, 0
-    reasons: Counter[str] = Counter()
+    before = after or Drawn()
+    drawn, accepted, handed_out = before.candidates, 0, 0
+    reasons: Counter[str] = Counter(before.rejected)
     while handed_out < size:
         block = min(LARGEST_BLOCK, max(64, math.ceil(1.25 * (size - accepted))))
         part = _assess(patient_model, solver, seed, np.arange(drawn, drawn + block), trial_effects)
         part = part.until_accepted(size - accepted)
-        _give_up_if_hopeless(part.reasons, drawn, accepted, reasons)
+        _give_up_if_hopeless(part.reasons, drawn, before.accepted + accepted, reasons)
         drawn += len(part)
         accepted += part.accepted
         assessed.append(part)
@@ -163,6 +200,7 @@ class _Assessed:
     candidates: Candidates
     states: NDArray[np.float64]
     reasons: list[str]
+    followed: NDArray[np.bool_]
 
     def __len__(self) -> int:
         return len(self.reasons)
@@ -182,6 +220,7 @@ class _Assessed:
             ),
             self.states[start:stop],
             self.reasons[start:stop],
+            self.followed[start:stop],
         )
 
     def until_accepted(self, wanted: int) -> _Assessed:
@@ -202,6 +241,7 @@ class _Assessed:
             initial_states=self.states[kept],
             drawn=len(self),
             rejected=dict(sorted(Counter(reason for reason in self.reasons if reason).items())),
+            followed=int(self.followed.sum()),
         )
 
 
@@ -221,6 +261,7 @@ def _joined(parts: list[_Assessed]) -> _Assessed:
         ),
         np.concatenate([part.states for part in parts]),
         [reason for part in parts for reason in part.reasons],
+        np.concatenate([part.followed for part in parts]),
     )
 
 
@@ -235,7 +276,7 @@ def _assess(
     candidates = draw_candidates(patient_model.parameters, seed, numbers, trial_effects)
     baselines = solver(candidates.parameters, len(numbers))
     reasons = _reasons(baselines, patient_model.plausibility)
-    return _Assessed(candidates, baselines.states, reasons)
+    return _Assessed(candidates, baselines.states, reasons, baselines.followed)
 
 
 def _reasons(baselines: Baselines, rules: tuple[PlausibilityRule, ...]) -> list[str]:

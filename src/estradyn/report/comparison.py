@@ -87,7 +87,7 @@ def comparisons(
     if len(arm.regimens) != 1:
         return ()
     regimen = arm.regimens[0]
-    published = published_values(endpoint, regimen.drug, regimen.dose / regimen.interval, day)
+    published = published_values(endpoint, regimen.drug, regimen.daily_dose, day)
     return tuple(_comparison(number, value) for number in published if number.unit == unit)
 
 

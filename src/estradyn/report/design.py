@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from estradyn.report.off_study import rule_text
 from estradyn.report.wording import time_text, words_of
-from estradyn.trial.study import Arm, Regimen, Setting, Study, Visits
+from estradyn.trial.study import Arm, PopulationPlan, Regimen, Setting, Study, Visits
 
 
 @dataclass(frozen=True)
@@ -20,9 +20,7 @@ class DesignRow:
 
 def regimen_text(regimen: Regimen) -> str:
     """One drug as it is given, say "toremifene 60 mg every day"."""
-    interval = time_text(regimen.interval)
-    every = interval.removeprefix("1 ") if interval.startswith("1 ") else interval
-    parts = [f"{regimen.drug} {regimen.dose:g} mg every {every}"]
+    parts = [f"{regimen.drug} {regimen.dose:g} mg {_pattern_text(regimen)}"]
     if regimen.start > 0:
         parts.append(f"from {time_text(regimen.start)}")
     if regimen.stop is not None:
@@ -33,9 +31,50 @@ def regimen_text(regimen: Regimen) -> str:
     return text
 
 
+def _pattern_text(regimen: Regimen) -> str:
+    """When doses are given, say "every day for 5 days of every 28 days"."""
+    if regimen.interval is not None:
+        pattern = _every(regimen.interval)
+        if regimen.course is not None:
+            pattern += f" for {time_text(regimen.course)}"
+    else:
+        days = [f"{day:g}" for day in regimen.at or ()]
+        listed = " and ".join([", ".join(days[:-1]), days[-1]] if len(days) > 1 else days)
+        pattern = f"on {'days' if len(days) > 1 else 'day'} {listed}"
+    if regimen.cycle is not None:
+        pattern += f" of {_every(regimen.cycle)}"
+    return pattern
+
+
+def _every(interval: float) -> str:
+    text = time_text(interval)
+    return "every " + (text.removeprefix("1 ") if text.startswith("1 ") else text)
+
+
 def arm_text(arm: Arm) -> str:
     """What an arm is given."""
-    return "; ".join(regimen_text(regimen) for regimen in arm.regimens) or "no treatment"
+    text = "; ".join(regimen_text(regimen) for regimen in arm.regimens) or "no treatment"
+    return text + _co_medication_text(arm.co_medication)
+
+
+def _co_medication_text(co_medication: Mapping[str, str]) -> str:
+    named = [f"{enzyme.upper()} {state}" for enzyme, state in co_medication.items()]
+    return f"; beside it: {', '.join(named)}" if named else ""
+
+
+def _intake_text(plan: PopulationPlan) -> tuple[str, ...]:
+    """How well patients take their doses, and what else all of them take."""
+    statements = []
+    if plan.adherence < 100.0:
+        spread = (
+            f", between patients with a spread of {plan.adherence_spread:g} on the logit scale"
+            if plan.adherence_spread
+            else ""
+        )
+        statements.append(f"{plan.adherence:g} % of the doses at home are taken{spread}")
+    if plan.co_medication:
+        statements.append(_co_medication_text(plan.co_medication).removeprefix("; beside it: "))
+    return tuple(statements)
 
 
 def design_rows(study: Study) -> list[DesignRow]:
@@ -56,6 +95,7 @@ def design_rows(study: Study) -> list[DesignRow]:
                 ),
             ),
         ),
+        DesignRow("Intake", _intake_text(study.population)),
         DesignRow("Duration", (time_text(study.duration),)),
         *_scan_rows(study),
         DesignRow("Visits", tuple(_visits_text(visits) for visits in study.visits)),

@@ -154,11 +154,15 @@ def _row(record: Mapping[Any, Any], arm: Arm) -> EndpointRow:
     known = math.isfinite(value)
     # A median that no curve reaches is a finding, not a missing number.
     reached = known or not str(record["endpoint"]).endswith("survival_median")
+    lower, upper = float(record["lower"]), float(record["upper"])
+    # A median below the limit of its assay: known is only what it lies below.
+    below = reached and not known and math.isfinite(upper) and not math.isfinite(lower)
+    text = f"< {number_text(upper, unit)}" if below else number_text(value, unit)
     return EndpointRow(
         arm=arm.name,
-        value=number_text(value, unit) if reached else "not reached",
-        interval=interval_text(float(record["lower"]), float(record["upper"]), unit),
-        unit=unit if known else "",
+        value=text if reached else "not reached",
+        interval="" if below else interval_text(lower, upper, unit),
+        unit=unit if known or below else "",
         n=int(record["n"]),
         published=comparisons(
             arm,

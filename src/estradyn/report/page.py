@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +11,7 @@ from jinja2 import Environment
 from markupsafe import Markup
 
 from estradyn import __version__
+from estradyn.model.drug_review import review_warning
 from estradyn.report.comparison import Comparison, tallies
 from estradyn.report.counts import count_rows, flat_rows
 from estradyn.report.design import arm_text, design_rows
@@ -34,7 +36,7 @@ from estradyn.report.wording import number_text
 from estradyn.trial.drugs import known_drugs
 from estradyn.trial.patients import parameters_of
 from estradyn.trial.result import TrialResult
-from estradyn.trial.study import Setting
+from estradyn.trial.study import Setting, given_drugs
 
 NOTICE = "For research use only. Not medical advice."
 FILE_NAME = "report.html"
@@ -51,7 +53,9 @@ class FigureSection:
     figures: tuple[DrawnFigure, ...]
 
 
-def write_report(result: TrialResult, directory: Path) -> Path:
+def write_report(
+    result: TrialResult, directory: Path, *, today: datetime.date | None = None
+) -> Path:
     """Write the report of a trial.
 
     Parameters
@@ -60,6 +64,8 @@ def write_report(result: TrialResult, directory: Path) -> Path:
         The finished trial.
     directory
         Existing folder to write into.
+    today
+        Day by which the reviews of the drugs' records are judged; the day it is, if not given.
 
     Returns
     -------
@@ -67,12 +73,12 @@ def write_report(result: TrialResult, directory: Path) -> Path:
         The file, `report.html`: it needs no other file, no network and no script.
     """
     path = directory / FILE_NAME
-    path.write_text(report_html(result), encoding="utf-8")
+    path.write_text(report_html(result, today=today), encoding="utf-8")
     return path
 
 
-def report_html(result: TrialResult) -> str:
-    """Compose the report of a trial as one HTML text."""
+def report_html(result: TrialResult, *, today: datetime.date | None = None) -> str:
+    """Compose the report of a trial as one HTML text; parameters as `write_report`."""
     palette = palette_of([arm.name for arm in result.study.arms])
     study = result.study
     metastatic = study.setting is Setting.METASTATIC
@@ -99,6 +105,7 @@ def report_html(result: TrialResult) -> str:
         parameters=printed_parameters(parameters),
         population=count_rows(result.population, palette.arms),
         references=_references(shown),
+        review_warnings=_review_warnings(result, today or datetime.date.today()),
         rules=rules,
         statuses=count_rows(result.statuses, palette.arms),
         study=result.study,
@@ -115,6 +122,12 @@ def _environment() -> Environment:
     return environment
 
 
+def _review_warnings(result: TrialResult, today: datetime.date) -> list[str]:
+    records = known_drugs()
+    warnings = (review_warning(records[name], today) for name in given_drugs(result.study))
+    return [warning for warning in warnings if warning is not None]
+
+
 def _references(shown: Sequence[Comparison]) -> dict[str, int]:
     """Number the sources in the order in which the table first names them."""
     return {source: place for place, source in enumerate(dict.fromkeys(c.source for c in shown), 1)}
@@ -124,53 +137,57 @@ def _figures(
     result: TrialResult, palette: ArmPalette
 ) -> Iterable[tuple[str, tuple[Figure | None, ...]]]:
     """Headings with their figures, None where the trial has no data for one."""
-    setting = result.study.setting
-    trajectories, patients = result.trajectories_path, result.patients
+    setting, patients = result.study.setting, result.patients
     outputs = {name: record.concentration_output for name, record in known_drugs().items()}
     taken = {
         arm.name: {regimen.drug: outputs[regimen.drug] for regimen in arm.regimens}
         for arm in result.study.arms
     }
-    yield "Exposure", (concentration.drug_concentration(trajectories, palette, taken),)
+    trajectories = result.trajectories_path
+    if trajectories is not None:
+        yield "Exposure", (concentration.drug_concentration(trajectories, palette, taken),)
     if setting is Setting.METASTATIC:
         yield from _metastatic_figures(result, palette)
     elif setting is Setting.NEOADJUVANT:
-        yield "Tumor", (change_over_time.tumor(trajectories, palette),)
+        if trajectories is not None:
+            yield "Tumor", (change_over_time.tumor(trajectories, palette),)
     else:
         curves = result.progression_free_survival
         yield (
             "Recurrence" if setting is Setting.ADJUVANT else "Breast cancer",
             (survival.event_free_survival(curves, patients, palette, setting),),
         )
-    yield "Bone", (change_over_time.bone(trajectories, palette),)
-    yield "Lipids", (change_over_time.lipids(trajectories, palette),)
+    if trajectories is not None:
+        yield "Bone", (change_over_time.bone(trajectories, palette),)
+        yield "Lipids", (change_over_time.lipids(trajectories, palette),)
 
 
 def _metastatic_figures(
     result: TrialResult, palette: ArmPalette
 ) -> Iterable[tuple[str, tuple[Figure | None, ...]]]:
     """Flare, calcium, response and progression."""
-    trajectories, patients = result.trajectories_path, result.patients
-    yield (
-        "Flare and calcium",
-        (
-            flare.flare_signal(trajectories, patients, palette),
-            flare.flare_onset(patients, palette),
-            calcium.plasma_calcium(
-                trajectories, patients, palette, result.study.hypercalcemia.threshold
-            ),
-        ),
-    )
+    patients, assessments = result.patients, result.assessments_path
+    yield "Flare and calcium", tuple(_flare_figures(result, palette))
     yield (
         "Tumor",
         (
             lesions.waterfall(patients, palette),
-            lesions.spider(result.assessments, patients, palette),
+            None if assessments is None else lesions.spider(assessments, patients, palette),
             survival.event_free_survival(
                 result.progression_free_survival, patients, palette, Setting.METASTATIC
             ),
         ),
     )
+
+
+def _flare_figures(result: TrialResult, palette: ArmPalette) -> Iterable[Figure | None]:
+    trajectories, patients = result.trajectories_path, result.patients
+    if trajectories is not None:
+        yield flare.flare_signal(trajectories, patients, palette)
+    yield flare.flare_onset(patients, palette)
+    if trajectories is not None:
+        threshold = result.study.hypercalcemia.threshold
+        yield calcium.plasma_calcium(trajectories, patients, palette, threshold)
 
 
 def _numbered(

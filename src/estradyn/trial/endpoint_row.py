@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pandas as pd
@@ -27,7 +28,7 @@ class ArmTables:
 
     arm: Arm
     patients: pd.DataFrame
-    visits: tuple[VisitReadings, ...]
+    visits: Sequence[VisitReadings]
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from estradyn.trial.endpoint_row import ArmTables, EndpointRow
 from estradyn.trial.occult_disease import EVENT_COLUMNS
 from estradyn.trial.setting_endpoints import event_times, neoadjuvant_rows, occult_rows
 from estradyn.trial.statistics import Estimate, SurvivalCurve
-from estradyn.trial.study import OffStudyRule, Setting, Study
+from estradyn.trial.study import Arm, BelowQuantification, OffStudyRule, Setting, Study
 
 COLUMNS = (
     "arm",
@@ -53,8 +53,11 @@ def endpoint_table(
     Kaplan-Meier in months, its hazard ratio is against the first arm. A quantity measured at
     visits is the mean over patients still on study under the study's own off-study rule (for
     Ki-67 the change of the geometric mean, for tumor volume the median change), and its change is
-    from the measured baseline. Other settings than the metastatic one have endpoints of their own
-    in the place of flare, response and progression; see `estradyn.trial.setting_endpoints`.
+    from the measured baseline. One whose assay has a quantification limit is the median, beside the
+    share of patients below the limit; a median below it has no value, and at most the limit as
+    upper end. Other settings than the
+    metastatic one have endpoints of their own in the place of flare, response and progression;
+    see `estradyn.trial.setting_endpoints`.
 
     Parameters
     ----------
@@ -231,16 +234,23 @@ def _visit_rows(
 ) -> list[EndpointRow]:
     leaves = _last_days(study, tables)
     rows = []
-    for readings in tables.visits:
+    for visits, readings in zip(study.visits, tables.visits, strict=True):
+        censors = visits.below_quantification is BelowQuantification.CENSORED
         on_study = readings.days <= leaves[:, None]
         # Levels of several drugs of one arm are told apart by the names of the outputs.
         known = [name for name in readings.outputs if name in outputs]
         times_named = Counter(outputs[name].endpoint for name in known)
-        for place, name in enumerate(known):
+        for name in known:
             output = outputs[name]
             endpoint = output.endpoint if times_named[output.endpoint] == 1 else name
-            values = np.where(on_study, readings.measured[:, :, place], np.nan)
+            values = np.where(on_study, readings.measured[name], np.nan)
+            limit = output.quantification_limit if censors else None
             for visit, day in enumerate(readings.planned_days):
+                if limit is not None:
+                    rows += _censored_rows(
+                        tables.arm, endpoint, values[:, visit], limit, output, day
+                    )
+                    continue
                 changes = output.change == "percent"
                 if changes and day == 0.0:
                     continue
@@ -259,6 +269,24 @@ def _last_days(study: Study, tables: ArmTables) -> NDArray[np.float64]:
         return np.full(len(tables.patients), np.inf)
     days, event = event_times(study, tables)
     return np.where(event, days, np.inf)
+
+
+def _censored_rows(
+    arm: Arm,
+    endpoint: str,
+    values: NDArray[np.float64],
+    limit: float,
+    output: Output,
+    day: float,
+) -> list[EndpointRow]:
+    """Median, which needs no number for what is below the limit, and how many are."""
+    below = f"{endpoint}_below_quantification_limit"
+    return [
+        EndpointRow(
+            arm, endpoint, statistics.censored_median(values, limit), output.unit, float(day)
+        ),
+        EndpointRow(arm, below, statistics.share_below_percent(values), "percent", float(day)),
+    ]
 
 
 def _visit_estimate(
@@ -302,5 +330,5 @@ def _published(row: EndpointRow) -> list[PublishedValue]:
     if len(row.arm.regimens) != 1:
         return []
     regimen = row.arm.regimens[0]
-    values = published_values(row.endpoint, regimen.drug, regimen.dose / regimen.interval, row.day)
+    values = published_values(row.endpoint, regimen.drug, regimen.daily_dose, row.day)
     return [value for value in values if value.unit == row.unit]

@@ -31,19 +31,52 @@ FILES = (*TABLES, MANIFEST, REPORT)
 _COMPRESSION = "zstd"
 
 
-def write_table(frame: pd.DataFrame, path: Path) -> None:
-    """Write a frame as Parquet, the same bytes for the same content."""
-    table = pa.Table.from_pandas(frame, preserve_index=False).replace_schema_metadata(None)
-    parquet.write_table(table, path, compression=_COMPRESSION)
-
-
 def write_endpoints(endpoints: pd.DataFrame, path: Path) -> None:
     """Write the endpoint table as CSV; every number reads back as itself."""
     endpoints.to_csv(path, index=False, lineterminator="\n")
 
 
+def with_arm(table: pa.Table, arm_index: int, arms: Sequence[str]) -> pa.Table:
+    """Say of every row of a table which of the arms it belongs to."""
+    indices = pa.array(np.full(table.num_rows, arm_index, dtype=np.int8))
+    column = pa.DictionaryArray.from_arrays(indices, pa.array(list(arms), pa.string()))
+    return table.set_column(table.schema.get_field_index("arm"), "arm", column)
+
+
+class TableWriter:
+    """Appends tables of one schema to a Parquet file, a chunk of patients at a time.
+
+    Parameters
+    ----------
+    path
+        File to write; the same content in the same chunks gives the same bytes.
+    """
+
+    def __init__(self, path: Path):
+        self._path = path
+        self._writer: parquet.ParquetWriter | None = None
+
+    def append(self, table: pa.Table) -> None:
+        """Append the rows of a table."""
+        if self._writer is None:
+            self._writer = parquet.ParquetWriter(self._path, table.schema, compression=_COMPRESSION)
+        self._writer.write_table(table.cast(self._writer.schema))
+
+    def __enter__(self) -> TableWriter:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._writer is not None:
+            self._writer.close()
+
+
 class TrajectoryWriter:
-    """Appends trajectories to one Parquet file, a group of patients at a time.
+    """Appends trajectories to one Parquet file, a chunk of patients at a time.
 
     Columns are `patient_id`, `arm`, `time_day` and one per model output, in single precision: its
     seven digits are more than the solver's tolerance.
@@ -72,7 +105,11 @@ class TrajectoryWriter:
         self._writer = parquet.ParquetWriter(path, self._schema, compression=_COMPRESSION)
 
     def append(
-        self, arm_index: int, patient_ids: NDArray[np.int64], days: Array, trajectories: Array
+        self,
+        arm_index: int,
+        patient_ids: NDArray[np.int64],
+        days: Array,
+        trajectories: NDArray[np.float32],
     ) -> None:
         """Append patients.
 
@@ -93,10 +130,7 @@ class TrajectoryWriter:
             pa.array(np.repeat(patient_ids, times)),
             pa.DictionaryArray.from_arrays(indices, self._arms),
             pa.array(np.tile(days.astype(np.float32), patients)),
-            *(
-                pa.array(trajectories[:, :, place].astype(np.float32).ravel())
-                for place in range(len(self._outputs))
-            ),
+            *(pa.array(trajectories[:, :, place].ravel()) for place in range(len(self._outputs))),
         ]
         self._writer.write_table(pa.Table.from_arrays(columns, schema=self._schema))
 

@@ -2,82 +2,90 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import platform
 from collections.abc import Mapping
-from importlib import metadata
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from estradyn import __version__
 from estradyn.errors import StudyError
 from estradyn.trial.files import MANIFEST, TABLES, file_hash
-from estradyn.trial.study import Study
 
-FORMAT = 1
+FORMAT = 2
 """Version of the layout of the manifest."""
 
-PACKAGES = (
-    "llvmlite",
-    "numpy",
-    "pandas",
-    "pyarrow",
-    "scipy",
-    "lifelines",
-    "pint",
-    "pydantic",
-    "symengine",
-    "antimony",
-    "python-libsbml",
+OF_ONE_RUN = frozenset(
+    {
+        "population",
+        "statuses",
+        "tables",
+        "wall_time_seconds",
+        "workers",
+        "scheduler",
+        "chunks",
+        "processors",
+    }
 )
-"""Packages that the numbers depend on."""
+"""What two runs of the same identity may say differently, or what follows from the identity."""
 
 
-def build_manifest(
-    study: Study,
-    *,
-    provenance: Mapping[str, Any],
-    population: Mapping[str, Mapping[str, int]],
-    statuses: Mapping[str, Mapping[str, int]],
-    tables: Path,
-    wall_time_seconds: float,
-    workers: int,
-) -> dict[str, Any]:
+@dataclass(frozen=True)
+class RunRecord:
+    """How one run went.
+
+    Attributes
+    ----------
+    population, statuses
+        Counts by arm.
+    workers
+        Threads used; the numbers do not depend on it.
+    scheduler
+        Address of the cluster that simulated the patients, None where this machine did.
+    chunks, resumed
+        Chunks of the trial, and how many of them an interrupted run had finished.
+    processors
+        Chunks by the name of the processor that simulated them.
+    wall_time_seconds
+        Time the run took, without the interrupted one.
+    """
+
+    population: Mapping[str, Mapping[str, int]]
+    statuses: Mapping[str, Mapping[str, int]]
+    workers: int
+    scheduler: str | None
+    chunks: int
+    resumed: int
+    processors: Mapping[str, int]
+    wall_time_seconds: float
+
+
+def build_manifest(identity: Mapping[str, Any], record: RunRecord, tables: Path) -> dict[str, Any]:
     """Collect what a reader needs to trust the numbers and to make them again.
 
     Parameters
     ----------
-    study
-        The study as it was run.
-    provenance
-        Hashes of model and inputs, tolerances.
-    population, statuses
-        Counts by arm.
+    identity
+        What makes the numbers, as `run_identity` gives it.
+    record
+        How the run went.
     tables
         Folder that holds the finished tables.
-    wall_time_seconds
-        Time the run took.
-    workers
-        Threads used; the numbers do not depend on it.
     """
-    content = study.content()
     return {
         "format": FORMAT,
-        "estradyn": __version__,
         "use": "research use only",
-        "study": content,
-        "study_hash": _content_hash(content),
-        "seed": study.seed,
-        **provenance,
-        "population": {arm: dict(counts) for arm, counts in population.items()},
-        "statuses": {arm: dict(counts) for arm, counts in statuses.items()},
+        **identity,
+        "population": {arm: dict(counts) for arm, counts in record.population.items()},
+        "statuses": {arm: dict(counts) for arm, counts in record.statuses.items()},
         "python": platform.python_version(),
         "machine": f"{platform.system()} {platform.machine()}",
-        "packages": {name: metadata.version(name) for name in PACKAGES},
-        "workers": workers,
-        "wall_time_seconds": round(wall_time_seconds, 3),
-        "tables": {name: file_hash(tables / name) for name in TABLES},
+        "workers": record.workers,
+        "scheduler": record.scheduler,
+        "chunks": {"all": record.chunks, "from_interrupted_run": record.resumed},
+        "processors": dict(sorted(record.processors.items())),
+        "wall_time_seconds": round(record.wall_time_seconds, 3),
+        "tables": {name: file_hash(tables / name) for name in TABLES if (tables / name).is_file()},
     }
 
 
@@ -117,9 +125,8 @@ def read_manifest(directory: Path) -> dict[str, Any]:
         )
     if manifest["format"] != FORMAT:
         raise StudyError(f"found format {manifest['format']}, allowed format {FORMAT}", source=path)
+    if not isinstance(manifest.get("chunk_size"), int) or manifest["chunk_size"] < 1:
+        raise StudyError(
+            "found no usable chunk_size, allowed the manifest that the trial wrote", source=path
+        )
     return manifest
-
-
-def _content_hash(content: Mapping[str, Any]) -> str:
-    text = json.dumps(content, sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(text.encode()).hexdigest()

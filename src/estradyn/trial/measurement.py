@@ -15,6 +15,10 @@ Array = NDArray[np.float64]
 
 MM3_PER_ML = 1000.0
 
+BELOW_LIMIT = -np.inf
+"""What stands for a value below the quantification limit of its assay: it is no number, and lower
+than every one that is."""
+
 
 @dataclass(frozen=True)
 class TumorReadings:
@@ -184,3 +188,17 @@ def read_laboratory(
         series,
     )
     return true_values * np.exp(errors * normal)
+
+
+def censored(measured: Array, limits: Array) -> Array:
+    """Replace what lies below the quantification limit of its assay by `BELOW_LIMIT`.
+
+    Parameters
+    ----------
+    measured
+        Shape (patients, visits, quantities).
+    limits
+        Shape (quantities,); NaN where an assay has no limit.
+    """
+    with np.errstate(invalid="ignore"):
+        return np.where(measured < limits, BELOW_LIMIT, measured)

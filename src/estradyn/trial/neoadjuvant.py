@@ -18,6 +18,7 @@ from estradyn.trial.outcomes import (
     Outcomes,
     VisitReadings,
     arm_column,
+    drawn_values,
     number_column,
     trait,
     visit_readings,
@@ -85,20 +86,21 @@ def record_neoadjuvant(
         )
     )
     failed = ~group.succeeded
+    drawn = drawn_values(group)
     patients = pd.DataFrame(
         {
             "patient_id": ids,
             "arm": arm_column(study.arms[arm_index].name, ids.size),
             "status": group.status,
-            **{str(name): group.traits[name].to_numpy() for name in group.traits},
-            **group.parameters,
+            **drawn,
             "tumor_volume_at_start": number_column(volume[:, 0], failed),
             "true_volume_change_percent": number_column(
                 100.0 * (volume[:, -1] / volume[:, 0] - 1.0), failed
             ),
         }
     )
-    return Outcomes(patients, _assessments(study, arm_index, ids, visits), visits)
+    assessments = _assessments(study, arm_index, ids, visits)
+    return Outcomes(patients, assessments, visits, tuple(drawn))
 
 
 def _with_examinations(
@@ -112,7 +114,7 @@ def _with_examinations(
     readings: VisitReadings,
 ) -> VisitReadings:
     """Add the diameters that are measured at one series of visits to its readings."""
-    measured, names = [readings.measured], list(readings.outputs)
+    measured = dict(readings.measured)
     for method in EXAMINATIONS:
         if method not in series.errors:
             continue
@@ -127,9 +129,10 @@ def _with_examinations(
             lambda generator: generator.standard_normal((series.planned_days.size, 2)),
             len(EXAMINATIONS) * number + EXAMINATIONS.index(method),
         )
-        measured.append(seen[:, :, None] * np.exp(series.errors[method] * normal))
-        names += diameter_names(method)
-    return replace(readings, outputs=tuple(names), measured=np.concatenate(measured, axis=2))
+        diameters = seen[:, :, None] * np.exp(series.errors[method] * normal)
+        for place, name in enumerate(diameter_names(method)):
+            measured[name] = diameters[:, :, place]
+    return replace(readings, measured=measured)
 
 
 def _assessments(
@@ -178,5 +181,4 @@ def examined_diameters(readings: VisitReadings, method: Measurement) -> Array | 
     first, second = diameter_names(method)
     if first not in readings.outputs:
         return None
-    places = [readings.outputs.index(first), readings.outputs.index(second)]
-    return readings.measured[:, :, places]
+    return np.stack([readings.measured[first], readings.measured[second]], axis=2)

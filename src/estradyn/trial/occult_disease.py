@@ -20,6 +20,7 @@ from estradyn.trial.measurement import MM3_PER_ML, at_days, diameter_of_sphere
 from estradyn.trial.outcomes import (
     Outcomes,
     arm_column,
+    drawn_values,
     flag_column,
     number_column,
     trait,
@@ -43,6 +44,9 @@ EVENT_COLUMNS = {
     Setting.PREVENTION: ("breast_cancer_free_days", "breast_cancer"),
 }
 """Columns of the patient table with the time to the event of a setting and whether it came."""
+
+_READ_BY_ENDPOINTS = ("tumor_er_positive",)
+"""Drawn values that an endpoint tells women apart by."""
 
 _READ_FROM_A_TUMOR = ("ki67", "fdg_uptake", "fes_uptake")
 
@@ -192,14 +196,14 @@ def record_occult(
     last = np.where(event, found.argmax(axis=1), planned.size - 1)
     last_day = np.take_along_axis(scan_days, last[:, None], axis=1)[:, 0]
     failed = ~group.succeeded
+    drawn = drawn_values(group)
     days_column, event_column = EVENT_COLUMNS[study.setting]
     patients = pd.DataFrame(
         {
             "patient_id": ids,
             "arm": arm_column(study.arms[arm_index].name, ids.size),
             "status": group.status,
-            **{str(name): group.traits[name].to_numpy() for name in group.traits},
-            **group.parameters,
+            **drawn,
             "occult_disease_at_start": flag_column(np.asarray(volume[:, 0] > 0.0), failed),
             days_column: number_column(last_day, failed),
             event_column: flag_column(event, failed),
@@ -219,7 +223,8 @@ def record_occult(
         }
     )
     visits = visit_readings(study, arm_index, group, days, simulation)
-    return Outcomes(patients, assessments, visits)
+    unread = tuple(name for name in drawn if name not in _READ_BY_ENDPOINTS)
+    return Outcomes(patients, assessments, visits, unread)
 
 
 def _gaps(study: Study, patient_ids: NDArray[np.int64]) -> Array:

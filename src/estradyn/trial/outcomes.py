@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 
 from estradyn.errors import ModelError
 from estradyn.trial.events import hypercalcemia, hypercalcemia_grade, symptomatic_flare
-from estradyn.trial.measurement import at_days, read_laboratory, read_tumor
+from estradyn.trial.measurement import at_days, censored, read_laboratory, read_tumor
 from estradyn.trial.outputs import measured_outputs
 from estradyn.trial.random_streams import Purpose
 from estradyn.trial.response import Response, best_overall_response, clinical_benefit
@@ -45,16 +46,19 @@ class VisitReadings:
         Shape (visits,).
     days
         Days the visits took place, shape (patients, visits).
-    outputs
-        Model outputs measured, in the order of the last axis of `measured`.
     measured
-        Measured values, shape (patients, visits, outputs).
+        Measured values by model output, shape (patients, visits) each; `BELOW_LIMIT` where a
+        value that the study censors lay below the quantification limit of its assay.
     """
 
     planned_days: Array
     days: Array
-    outputs: tuple[str, ...]
-    measured: Array
+    measured: Mapping[str, Array]
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """Model outputs measured, in the order of the study."""
+        return tuple(self.measured)
 
 
 @dataclass(frozen=True)
@@ -69,11 +73,14 @@ class Outcomes:
         One row per patient and scan.
     visits
         One entry per series of visits in the study.
+    drawn_columns
+        Columns of `patients` with the values drawn for each patient that no endpoint reads.
     """
 
     patients: pd.DataFrame
     assessments: pd.DataFrame
     visits: tuple[VisitReadings, ...]
+    drawn_columns: tuple[str, ...]
 
 
 def record_outcomes(
@@ -150,14 +157,17 @@ def record_outcomes(
     after_baseline = counted & (np.arange(planned.size) > 0)
     best_change = np.fmin.reduce(np.where(after_baseline, change, np.nan), axis=1)
 
+    drawn: dict[str, object] = {
+        **{str(name): group.traits[name].to_numpy() for name in group.traits if name not in TRAITS},
+        **{name: values for name, values in group.parameters.items() if name not in TRAITS},
+    }
     columns: dict[str, object] = {
         "patient_id": ids,
         "arm": arm_column(study.arms[arm_index].name, ids.size),
         "status": group.status,
         "flare_threshold": trait(group, "flare_threshold"),
         "has_bone_metastases": trait(group, "has_bone_metastases") > 0.5,
-        **{str(name): group.traits[name].to_numpy() for name in group.traits if name not in TRAITS},
-        **{name: values for name, values in group.parameters.items() if name not in TRAITS},
+        **drawn,
         "best_response": pd.array(
             np.where(failed, None, RESPONSE_NAMES[best]),  # type: ignore[call-overload]
             dtype="string",
@@ -204,7 +214,7 @@ def record_outcomes(
         }
     )
     visits = visit_readings(study, arm_index, group, days, simulation)
-    return Outcomes(pd.DataFrame(columns), assessments, visits)
+    return Outcomes(pd.DataFrame(columns), assessments, visits, tuple(drawn))
 
 
 def visit_readings(
@@ -216,6 +226,7 @@ def visit_readings(
 ) -> tuple[VisitReadings, ...]:
     """Measure a group of patients at every visit; parameters as in `record_outcomes`."""
     outputs = [output.name for output in simulation.outputs]
+    limit_of = {output.name: output.quantification_limit for output in simulation.outputs}
     readings = []
     for number, series in enumerate(visit_series(study)):
         on = actual_days(
@@ -245,7 +256,10 @@ def visit_readings(
             patient_ids=group.patient_ids,
             series=number,
         )
-        readings.append(VisitReadings(series.planned_days, on, tuple(errors), measured))
+        limits = [limit_of[name] if series.censored else None for name in errors]
+        measured = censored(measured, np.array(limits, dtype=np.float64))
+        by_output = {name: measured[:, :, place] for place, name in enumerate(errors)}
+        readings.append(VisitReadings(series.planned_days, on, by_output))
     return tuple(readings)
 
 
@@ -256,6 +270,12 @@ def trait(group: SimulatedPatients, name: str) -> Array:
     if name in group.parameters:
         return group.parameters[name]
     raise ModelError(f"the patients have no '{name}', which a trial reads; it must be drawn")
+
+
+def drawn_values(group: SimulatedPatients) -> dict[str, object]:
+    """Traits and parameters that were drawn for each patient, by name."""
+    traits = {str(name): group.traits[name].to_numpy() for name in group.traits}
+    return {**traits, **group.parameters}
 
 
 def arm_column(name: str, count: int) -> pd.Series[Any]:

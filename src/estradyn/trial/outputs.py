@@ -10,6 +10,7 @@ from estradyn.trial.study import EXAMINATIONS, Arm, Measurement, Setting, Study
 MEASURED_OUTPUTS: Mapping[Measurement, tuple[str, ...]] = {
     Measurement.CALCIUM: ("plasma_calcium",),
     Measurement.ESTRADIOL: ("estradiol_concentration",),
+    Measurement.ESTRONE: ("estrone_concentration", "estrone_sulfate_concentration"),
     Measurement.BONE_MARKERS: ("ctx", "p1np", "bone_alkaline_phosphatase"),
     Measurement.BONE_MINERAL_DENSITY: ("lumbar_spine_bmd", "total_hip_bmd"),
     Measurement.LIPIDS: ("total_cholesterol", "ldl", "hdl", "triglycerides"),

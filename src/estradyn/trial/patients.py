@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -26,28 +25,20 @@ from estradyn.model import (
     load_patient_model,
     modules_giving,
 )
-from estradyn.population import Population, stream_population
+from estradyn.model.co_medication import with_co_medication
+from estradyn.population import Drawn, EngineBaseline, Population, stream_population
 from estradyn.trial.drugs import Drugs, known_drugs
 from estradyn.trial.occult_disease import with_occult_lesions
 from estradyn.trial.outputs import needed_outputs
 from estradyn.trial.schedule import HOURS_PER_DAY, dose_schedule
 from estradyn.trial.simulation import Array, SimulatedPatients
-from estradyn.trial.study import Setting, Study, given_drugs
-
-GROUP_SIZE = 250
-"""Most patients solved at a time; what bounds the memory of a run."""
-
-SMALLEST_GROUP = 50
-"""Groups below this waste the lanes of the solver."""
+from estradyn.trial.study import Setting, Storage, Study, co_medication_of, given_drugs
 
 
 class PatientSimulation:
-    """Draws the patients of a study, solves the model for each and hands them over in groups.
+    """Draws the patients of a study and solves the model for each.
 
-    Arms of different patients are cut from one population in the order of the arms: the first
-    `patients_per_arm` accepted candidates are the first arm, the next are the second, so values
-    that differ between trials are the same in every arm. With the same patients in every arm, each
-    arm draws that first cut again.
+    A study that stores only its endpoints computes only the outputs it reads.
 
     Parameters
     ----------
@@ -80,41 +71,69 @@ class PatientSimulation:
         self._options = options or SolverOptions()
         self._model = patient_model or patient_model_of(study)
         _check_outputs(study, self._model)
+        self._outputs = self._model.outputs
+        if study.store is Storage.ENDPOINTS:
+            needed = needed_outputs(study, self._model.drugs)
+            self._outputs = tuple(output for output in self._outputs if output.name in needed)
         self._compiled: CompiledModel = compile_model(
-            self._model.model, [output.name for output in self._model.outputs]
+            self._model.model, [output.name for output in self._outputs]
         )
-        self._one_population: Iterator[Population] | None = None
-        self._reports: dict[int, Counter[str]] = {}
+        self._baseline = EngineBaseline(self._model, workers)
 
     @property
     def outputs(self) -> tuple[Output, ...]:
         """Model outputs, in the order of the last axis of the trajectories."""
-        return self._model.outputs
+        return self._outputs
 
     @property
     def drugs(self) -> Drugs:
         """Drug records by name."""
         return self._model.drugs
 
-    def arm(self, arm_index: int, days: Array) -> Iterator[SimulatedPatients]:
-        """Yield the patients of an arm in groups, with outputs on the given days.
+    def draw(self, patients: int, chunk_size: int, after: Drawn) -> Iterator[Population]:
+        """Yield the patients that follow the candidates drawn before, in chunks."""
+        return stream_population(
+            self._model,
+            patients,
+            self._study.seed,
+            chunk_size,
+            after=after,
+            trial_effects=self._study.population.trial_effects.value,
+            baseline_solver=self._baseline,
+        )
 
-        Arms of different patients must be asked for in their order, each to its end.
-        """
-        report = self._reports[arm_index] = Counter(drawn=0, accepted=0)
-        left = self._study.patients_per_arm
-        population = self._population(arm_index)
-        while left > 0:
-            group = next(population)
-            left -= len(group)
-            report["drawn"] += group.drawn
-            report["accepted"] += len(group)
-            report.update(group.rejected)
-            yield self._solve(arm_index, group, days)
-
-    def population_report(self, arm_index: int) -> Mapping[str, int]:
-        """Candidates drawn, accepted, and rejected by reason, once the arm has been simulated."""
-        return self._reports[arm_index]
+    def solve(self, arm_index: int, population: Population, days: Array) -> SimulatedPatients:
+        """Simulate patients in an arm, with outputs on the given days."""
+        arm = self._study.arms[arm_index]
+        doses: DoseSchedule = dose_schedule(
+            self._study, arm, arm_index, population.patient_ids, self._model.drugs
+        )
+        parameters = with_co_medication(
+            population.parameters,
+            len(population),
+            co_medication_of(self._study, arm),
+            self._model.co_medication,
+            self._model.model,
+        )
+        solution = solve(
+            self._compiled,
+            parameters,
+            days * HOURS_PER_DAY,
+            doses,
+            initial_states=population.initial_states,
+            options=self._options,
+            workers=self._workers,
+        )
+        patients = SimulatedPatients(
+            patient_ids=population.patient_ids,
+            traits=population.traits,
+            parameters=population.parameters,
+            status=np.array([PatientStatus(code).name.lower() for code in solution.status]),
+            succeeded=solution.succeeded,
+            trajectories=solution.values,
+        )
+        names = [output.name for output in self._outputs]
+        return with_occult_lesions(self._study, patients, days, names)
 
     def provenance(self) -> Mapping[str, Any]:
         """Hashes of model and tables, and the tolerances of the solver."""
@@ -126,47 +145,6 @@ class PatientSimulation:
             "relative_tolerance": self._options.relative_tolerance,
             "absolute_tolerance": "by size of state" if tolerance is None else tolerance,
         }
-
-    def _population(self, arm_index: int) -> Iterator[Population]:
-        study = self._study
-        same = study.population.same_patients_in_every_arm
-        if same or arm_index == 0 or self._one_population is None:
-            if not same and arm_index > 0:
-                raise ValueError("the arms must be simulated in their order")
-            self._one_population = stream_population(
-                self._model,
-                study.patients_per_arm * (1 if same else len(study.arms)),
-                study.seed,
-                group_size(study.patients_per_arm),
-                trial_effects=study.population.trial_effects.value,
-                workers=self._workers,
-            )
-        return self._one_population
-
-    def _solve(self, arm_index: int, group: Population, days: Array) -> SimulatedPatients:
-        arm = self._study.arms[arm_index]
-        doses: DoseSchedule = dose_schedule(
-            self._study, arm, arm_index, group.patient_ids, self._model.drugs
-        )
-        solution = solve(
-            self._compiled,
-            group.parameters,
-            days * HOURS_PER_DAY,
-            doses,
-            initial_states=group.initial_states,
-            options=self._options,
-            workers=self._workers,
-        )
-        patients = SimulatedPatients(
-            patient_ids=group.patient_ids,
-            traits=group.traits,
-            parameters=group.parameters,
-            status=np.array([PatientStatus(code).name.lower() for code in solution.status]),
-            succeeded=solution.succeeded,
-            trajectories=solution.values,
-        )
-        names = [output.name for output in self._model.outputs]
-        return with_occult_lesions(self._study, patients, days, names)
 
 
 def parameters_of(study: Study) -> ParameterTable:
@@ -196,17 +174,6 @@ def patient_model_of(study: Study) -> PatientModel:
         modules=_modules(study),
         setting=_values_of(study.setting),
     )
-
-
-def group_size(patients: int) -> int:
-    """Return the size of the groups in which the patients of an arm are solved.
-
-    The largest divisor of the arm's size up to `GROUP_SIZE`, so that no group holds patients of
-    two arms; the whole arm where it has no divisor of useful size.
-    """
-    divisors = (size for size in range(min(GROUP_SIZE, patients), 0, -1) if patients % size == 0)
-    largest = next(divisors)
-    return largest if largest >= min(SMALLEST_GROUP, patients) else patients
 
 
 def _check_outputs(study: Study, patient_model: PatientModel) -> None:

@@ -22,6 +22,7 @@ class Purpose(IntEnum):
     VISIT_ERRORS = 6
     LESIONS = 7
     EXAMINATION_ERRORS = 8
+    ADHERENCE = 11
 
 
 def stream(

@@ -22,21 +22,25 @@ class TrialResult:
     study
         The study as it was run, defaults filled in.
     patients
-        One row per patient: `patient_id`, `arm`, `status`, traits, drawn parameters (flattened
-        model names) and outcomes (`best_response`, `clinical_benefit`, `progression_free_days`,
-        `progressed`, `symptomatic_flare`, `flare_onset_day`, `flare_end_day`, `hypercalcemia`,
+        One row per patient: `patient_id`, `arm`, `status`, the traits `flare_threshold` and
+        `has_bone_metastases`, and outcomes (`best_response`, `clinical_benefit`,
+        `progression_free_days`, `progressed`, `symptomatic_flare`, `flare_onset_day`,
+        `flare_end_day`, `hypercalcemia`,
         `hypercalcemia_onset_day`, `hypercalcemia_duration_days`, `hypercalcemia_grade`,
         `calcium_peak`, `best_change_percent`, `true_response_day`, and per off-study rule
         `off_study_day_<rule>` and `later_responder_taken_off_<rule>`). Days are NaN for what did
         not happen; outcomes of a patient whose simulation failed are missing, never false.
-    assessments
-        One row per patient and scan: `patient_id`, `arm`, `scan`, `planned_day`, `actual_day`,
-        `sum_of_longest_diameters` (measured, mm; NaN without measurable disease),
-        `true_sum_of_longest_diameters` (mm), `non_target_volume` (measured, mL), `response` as the
-        study's off-study rule reads it (CR, PR, SD, PD, NE) and `on_study`. Scans go on, as
-        treatment does, after the rule would have taken a patient off; `on_study` is false there.
+        The file beside it holds the values drawn for each patient as well.
+    assessments_path
+        Parquet file with one row per patient and scan: `patient_id`, `arm`, `scan`,
+        `planned_day`, `actual_day`, `sum_of_longest_diameters` (measured, mm; NaN without
+        measurable disease), `true_sum_of_longest_diameters` (mm), `non_target_volume` (measured,
+        mL), `response` as the study's off-study rule reads it (CR, PR, SD, PD, NE) and `on_study`.
+        Scans go on, as treatment does, after the rule would have taken a patient off; `on_study` is
+        false there. None where the study stores only endpoints.
     trajectories_path
-        Parquet file with `patient_id`, `arm`, `time_day` and one column per model output.
+        Parquet file with `patient_id`, `arm`, `time_day` and one column per model output; None as
+        above.
     endpoints
         Columns `arm, endpoint, time, value, lower, upper, unit, n, published, source`.
     progression_free_survival
@@ -51,8 +55,8 @@ class TrialResult:
 
     study: Study
     patients: pd.DataFrame
-    assessments: pd.DataFrame
-    trajectories_path: Path
+    assessments_path: Path | None
+    trajectories_path: Path | None
     endpoints: pd.DataFrame
     progression_free_survival: pd.DataFrame
     population: Mapping[str, Mapping[str, int]]

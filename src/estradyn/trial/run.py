@@ -1,48 +1,51 @@
-"""Running a trial: patients stream through it to tables, in memory bounded by one group."""
+"""Running a trial: patients stream through it to tables, in memory bounded by one chunk."""
 
 from __future__ import annotations
 
 import os
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
-import pandas as pd
-
-from estradyn.errors import SimulationError
-from estradyn.output_folder import output_folder
-from estradyn.trial.endpoint_row import ArmTables
+from estradyn.errors import StudyError
+from estradyn.output_folder import check_output_folder, output_folder
+from estradyn.trial.assembly import (
+    ArmChunks,
+    count_statuses,
+    evaluable,
+    read_outcomes,
+    write_patient_tables,
+)
+from estradyn.trial.chunks import CHUNK_SIZE, Chunk, ChunkPlace, ChunkPlan, simulate_chunk
 from estradyn.trial.endpoints import endpoint_table, survival_table
 from estradyn.trial.files import (
     ASSESSMENTS,
     ENDPOINTS,
     FILES,
-    PATIENTS,
+    REPORT,
     TRAJECTORIES,
-    TrajectoryWriter,
+    file_hash,
     write_endpoints,
-    write_table,
 )
-from estradyn.trial.manifest import build_manifest, write_manifest
-from estradyn.trial.outcomes import Outcomes, VisitReadings
+from estradyn.trial.identity import differences, run_identity
+from estradyn.trial.manifest import RunRecord, build_manifest, read_manifest, write_manifest
 from estradyn.trial.patients import PatientSimulation
-from estradyn.trial.recording import KNOWN_OF_THE_SIMULATED, RECORDERS
 from estradyn.trial.result import TrialResult
-from estradyn.trial.schedule import output_days, trajectory_days
 from estradyn.trial.simulation import Simulation
-from estradyn.trial.study import Study
-
-LARGEST_FAILED_SHARE = 0.01
-"""Share of an arm's patients that may fail before the trial is not reported at all."""
+from estradyn.trial.study import Storage, Study
+from estradyn.trial.working_folder import WorkingFolder, working_folder
 
 Progress = Callable[[str, int, int], None]
 """Called with the name of the arm, patients of it simulated so far, and patients planned."""
 
 ReportWriter = Callable[[TrialResult, Path], None]
 """Writes the report of a result into a folder."""
+
+ChunkRunner = Callable[[Iterable[Chunk]], Iterator[tuple[ChunkPlace, bytes]]]
+"""Simulates chunks and yields the content of their files as they finish, in any order."""
 
 
 def run_trial(
@@ -53,8 +56,13 @@ def run_trial(
     progress: Progress | None = None,
     write_report: ReportWriter | None = None,
     simulation: Simulation | None = None,
+    chunk_size: int = CHUNK_SIZE,
+    resume: bool = False,
+    scheduler: str | None = None,
 ) -> TrialResult:
     """Run a trial and leave its files in a folder, all of them or none.
+
+    Finished chunks of patients are kept in a hidden folder beside `out` until the run has ended.
 
     Parameters
     ----------
@@ -65,65 +73,94 @@ def run_trial(
     workers
         Threads to use, all cores by default; the numbers do not depend on it.
     progress
-        Told after every group of patients.
+        Told after every chunk of patients.
     write_report
         Adds the report to the folder before it is moved into place.
     simulation
         Simulates the patients; the shipped population and engine by default.
+    chunk_size
+        Most patients in memory at a time; no number depends on it.
+    resume
+        Continue an interrupted run into `out`, if there is one, instead of beginning anew. The
+        tables are the same bits as those of a run that was not interrupted.
+    scheduler
+        Address of a Dask scheduler whose workers simulate the patients, who are drawn here; the
+        tables are the same bits. Its workers simulate with the shipped population and engine.
 
     Raises
     ------
     InputError
-        If `out` may not be written or replaced.
+        If `out` may not be written or replaced, or an interrupted run is of another kind.
     SimulationError
         If more than `LARGEST_FAILED_SHARE` of an arm could not be simulated.
+    ClusterError
+        If the cluster cannot be reached, cannot run this version, or was lost.
     """
     started = time.perf_counter()
     out = Path(out)
     workers = workers or default_workers()
-    with output_folder(out, FILES) as directory:
-        simulation = simulation or PatientSimulation(study, workers=workers)
-        names = [arm.name for arm in study.arms]
-        columns = [output.name for output in simulation.outputs]
-        with TrajectoryWriter(directory / TRAJECTORIES, names, columns) as trajectories:
-            arms = [
-                _run_arm(study, index, simulation, trajectories, progress)
-                for index in range(len(study.arms))
-            ]
-        evaluable = [_evaluable(study, index, outcomes) for index, outcomes in enumerate(arms)]
-        result = TrialResult(
-            study=study,
-            patients=_stack([outcomes.patients for outcomes in arms], names),
-            assessments=_stack([outcomes.assessments for outcomes in arms], names),
-            trajectories_path=directory / TRAJECTORIES,
-            endpoints=endpoint_table(study, evaluable, simulation.outputs),
-            progression_free_survival=survival_table(study, evaluable),
-            population={
-                name: dict(simulation.population_report(index)) for index, name in enumerate(names)
-            },
-            statuses={
-                name: dict(Counter(outcomes.patients["status"].tolist()))
-                for name, outcomes in zip(names, arms, strict=True)
-            },
-            manifest={},
-        )
-        write_table(result.patients, directory / PATIENTS)
-        write_table(result.assessments, directory / ASSESSMENTS)
-        write_endpoints(result.endpoints, directory / ENDPOINTS)
-        manifest = build_manifest(
-            study,
-            provenance=simulation.provenance(),
-            population=result.population,
-            statuses=result.statuses,
-            tables=directory,
-            wall_time_seconds=time.perf_counter() - started,
-            workers=workers,
-        )
-        result = replace(result, manifest=manifest)
-        write_manifest(manifest, directory)
-        if write_report is not None:
-            write_report(result, directory)
-    return replace(result, trajectories_path=out / TRAJECTORIES)
+    check_output_folder(out, FILES)
+    simulation = simulation or PatientSimulation(study, workers=workers)
+    plan = ChunkPlan(study, chunk_size)
+    identity = run_identity(study, simulation.provenance(), plan.chunk_size)
+    with working_folder(out, identity, resume=resume) as work:
+        stored = work.stored()
+        if len(stored) < len(plan.places):
+            with _chunk_runner(study, simulation, identity, scheduler) as simulate:
+                finished = simulate(plan.missing(simulation, stored))
+                _keep_chunks(plan, work, finished, stored, progress)
+        arms = [
+            ArmChunks(
+                index,
+                [work.chunk(place) for place in plan.places if place.arm_index == index],
+            )
+            for index in range(len(study.arms))
+        ]
+        with output_folder(out, FILES, within=work.path) as directory:
+            result = _assemble(study, simulation, arms, directory)
+            record = RunRecord(
+                population=result.population,
+                statuses=result.statuses,
+                workers=workers,
+                scheduler=scheduler,
+                chunks=len(plan.places),
+                resumed=len(stored),
+                processors=sum((arm.processors() for arm in arms), Counter()),
+                wall_time_seconds=time.perf_counter() - started,
+            )
+            result = replace(result, manifest=build_manifest(identity, record, directory))
+            write_manifest(result.manifest, directory)
+            if write_report is not None:
+                write_report(result, directory)
+    if study.store is Storage.ENDPOINTS:
+        return result
+    return replace(result, assessments_path=out / ASSESSMENTS, trajectories_path=out / TRAJECTORIES)
+
+
+def is_complete(
+    study: Study, out: Path, simulation: Simulation, *, chunk_size: int = CHUNK_SIZE
+) -> bool:
+    """Whether a folder holds exactly the trial that would be run, report included.
+
+    Parameters
+    ----------
+    study, simulation, chunk_size
+        As in `run_trial`.
+    out
+        Folder to look at.
+    """
+    try:
+        manifest = read_manifest(out)
+    except StudyError:
+        return False
+    largest = ChunkPlan(study, chunk_size).chunk_size
+    identity = run_identity(study, simulation.provenance(), largest)
+    if differences(manifest, identity) or not (out / REPORT).is_file():
+        return False
+    tables = manifest["tables"].items()
+    return all(
+        (out / name).is_file() and file_hash(out / name) == hashed for name, hashed in tables
+    )
 
 
 def default_workers() -> int:
@@ -133,66 +170,64 @@ def default_workers() -> int:
     return os.cpu_count() or 1
 
 
-def _run_arm(
-    study: Study,
-    arm_index: int,
-    simulation: Simulation,
-    trajectories: TrajectoryWriter,
+def _chunk_runner(
+    study: Study, simulation: Simulation, identity: dict[str, object], scheduler: str | None
+) -> AbstractContextManager[ChunkRunner]:
+    if scheduler is not None:
+        from estradyn.trial.cluster import cluster_runner
+
+        return cluster_runner(scheduler, study, identity)
+
+    def simulate_here(chunks: Iterable[Chunk]) -> Iterator[tuple[ChunkPlace, bytes]]:
+        for chunk in chunks:
+            yield chunk.place, simulate_chunk(study, simulation, chunk)
+
+    return nullcontext(simulate_here)
+
+
+def _keep_chunks(
+    plan: ChunkPlan,
+    work: WorkingFolder,
+    finished: Iterator[tuple[ChunkPlace, bytes]],
+    stored: Iterable[ChunkPlace],
     progress: Progress | None,
-) -> Outcomes:
-    days = output_days(study)
-    kept = np.isin(days, trajectory_days(study))
-    parts: list[Outcomes] = []
-    done = 0
-    for group in simulation.arm(arm_index, days):
-        parts.append(RECORDERS[study.setting](study, arm_index, group, days, simulation))
-        trajectories.append(arm_index, group.patient_ids, days[kept], group.trajectories[:, kept])
-        done += group.patient_ids.size
+) -> None:
+    """Write chunks as they finish and tell how far each arm is."""
+    done: Counter[int] = Counter()
+
+    def count(place: ChunkPlace) -> None:
+        done[place.arm_index] += plan.patients(place)
         if progress is not None:
-            progress(study.arms[arm_index].name, done, study.patients_per_arm)
-    if not parts:
-        raise SimulationError(f"no patient of '{study.arms[arm_index].name}' could be drawn")
-    return Outcomes(
-        patients=pd.concat([part.patients for part in parts], ignore_index=True),
-        assessments=pd.concat([part.assessments for part in parts], ignore_index=True),
-        visits=tuple(
-            _join_visits(series) for series in zip(*(part.visits for part in parts), strict=True)
-        ),
+            name = plan.study.arms[place.arm_index].name
+            progress(name, done[place.arm_index], plan.study.patients_per_arm)
+
+    for place in stored:
+        count(place)
+    for place, content in finished:
+        work.keep(place, content)
+        count(place)
+
+
+def _assemble(
+    study: Study, simulation: Simulation, arms: list[ArmChunks], directory: Path
+) -> TrialResult:
+    """Write the tables of finished chunks into a folder."""
+    names = [arm.name for arm in study.arms]
+    outcomes = read_outcomes(study, arms)
+    tables = evaluable(study, arms, outcomes)
+    everything = study.store is Storage.ALL
+    if everything:
+        write_patient_tables(study, arms, simulation.outputs, directory)
+    result = TrialResult(
+        study=study,
+        patients=outcomes,
+        assessments_path=directory / ASSESSMENTS if everything else None,
+        trajectories_path=directory / TRAJECTORIES if everything else None,
+        endpoints=endpoint_table(study, tables, simulation.outputs),
+        progression_free_survival=survival_table(study, tables),
+        population={name: arm.population() for name, arm in zip(names, arms, strict=True)},
+        statuses=count_statuses(study, outcomes),
+        manifest={},
     )
-
-
-def _join_visits(parts: tuple[VisitReadings, ...]) -> VisitReadings:
-    return replace(
-        parts[0],
-        days=np.concatenate([part.days for part in parts]),
-        measured=np.concatenate([part.measured for part in parts]),
-    )
-
-
-def _evaluable(study: Study, arm_index: int, outcomes: Outcomes) -> ArmTables:
-    """Leave out the patients who failed, unless they are too many to leave out quietly."""
-    succeeded = outcomes.patients[KNOWN_OF_THE_SIMULATED[study.setting]].notna().to_numpy()
-    failed = int(np.count_nonzero(~succeeded))
-    name = study.arms[arm_index].name
-    if failed > LARGEST_FAILED_SHARE * succeeded.size:
-        counts = Counter(outcomes.patients["status"][~succeeded].tolist())
-        reasons = ", ".join(f"{count} {status}" for status, count in sorted(counts.items()))
-        raise SimulationError(
-            f"{failed} of {succeeded.size} patients of '{name}' could not be simulated "
-            f"({reasons}), allowed {100 * LARGEST_FAILED_SHARE:g} percent; nothing was written"
-        )
-    return ArmTables(
-        study.arms[arm_index],
-        outcomes.patients[succeeded].reset_index(drop=True),
-        tuple(
-            replace(series, days=series.days[succeeded], measured=series.measured[succeeded])
-            for series in outcomes.visits
-        ),
-    )
-
-
-def _stack(frames: list[pd.DataFrame], names: list[str]) -> pd.DataFrame:
-    arms = pd.CategoricalDtype(names)
-    return pd.concat(
-        [frame.assign(arm=frame["arm"].astype(arms)) for frame in frames], ignore_index=True
-    )
+    write_endpoints(result.endpoints, directory / ENDPOINTS)
+    return result

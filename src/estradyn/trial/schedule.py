@@ -9,10 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from estradyn.engine.doses import DoseSchedule
+from estradyn.model import DrugRecord
 from estradyn.trial.drugs import Drugs
 from estradyn.trial.quantities import convert_unit
 from estradyn.trial.random_streams import Purpose, per_patient
-from estradyn.trial.study import Arm, Measurement, Study, Visits
+from estradyn.trial.study import Arm, BelowQuantification, Measurement, Regimen, Study, Visits
 
 HOURS_PER_DAY = 24.0
 DAILY_UNTIL = 56.0
@@ -33,11 +34,14 @@ class VisitSeries:
         Days a visit may be early or late.
     errors
         Standard deviation of the logarithm of the measurement error, by measurement.
+    censored
+        Whether values below the quantification limit of their assay are not numbers.
     """
 
     planned_days: Array
     window: float
     errors: dict[Measurement, float]
+    censored: bool
 
 
 def planned_scan_days(study: Study) -> Array:
@@ -54,6 +58,7 @@ def visit_series(study: Study) -> tuple[VisitSeries, ...]:
             _visit_days(visits, study.duration),
             visits.window,
             {name: log_error(error) for name, error in visits.measure.items()},
+            visits.below_quantification is BelowQuantification.CENSORED,
         )
         for visits in study.visits
     )
@@ -134,11 +139,12 @@ def dose_schedule(
     Which doses are missed depends on the seed and the patient alone.
     """
     schedules = []
-    chances = _chances_of_missing(study, arm, arm_index, patient_ids)
+    chances = _chances(study, arm, arm_index, patient_ids, drugs)
     for regimen, chance in zip(arm.regimens, chances, strict=True):
-        days = _dose_days(regimen.start, regimen.interval, regimen.stop, study.duration)
+        days = dose_days(regimen, study.duration)
         record = drugs[regimen.drug]
-        patient, dose = np.nonzero(chance >= regimen.missed_doses / 100.0)
+        missed = _chance_of_missing(study, regimen, patient_ids, record)
+        patient, dose = np.nonzero(chance >= missed[:, None])
         schedules.append(
             DoseSchedule.from_records(
                 patient,
@@ -150,15 +156,37 @@ def dose_schedule(
     return DoseSchedule.together(schedules)
 
 
-def _chances_of_missing(
-    study: Study, arm: Arm, arm_index: int, patient_ids: NDArray[np.int64]
+def dose_days(regimen: Regimen, duration: float) -> Array:
+    """Return the days on which a regimen plans a dose; ascending, before its end.
+
+    A dose at the very end would have no effect on anything that is seen.
+    """
+    end = duration if regimen.stop is None else min(regimen.stop, duration)
+    span = end - regimen.start
+    if regimen.at is not None:
+        pattern = np.array(regimen.at)
+    else:
+        assert regimen.interval is not None
+        pattern = _evenly(regimen.interval, span if regimen.course is None else regimen.course)
+    cycles = np.zeros(1) if regimen.cycle is None else _evenly(regimen.cycle, span)
+    days = regimen.start + (cycles[:, None] + pattern).ravel()
+    return days[days < end - 1e-9 * max(1.0, end)]
+
+
+def _evenly(interval: float, span: float) -> Array:
+    """Multiples of an interval from 0 to before the end of a span."""
+    return interval * np.arange(int(np.ceil(span / interval - 1e-9)), dtype=np.float64)
+
+
+def _chances(
+    study: Study, arm: Arm, arm_index: int, patient_ids: NDArray[np.int64], drugs: Drugs
 ) -> list[Array]:
     """Uniform numbers, one per patient and dose of each regimen."""
-    counts = [
-        _dose_days(regimen.start, regimen.interval, regimen.stop, study.duration).size
+    counts = [dose_days(regimen, study.duration).size for regimen in arm.regimens]
+    if not any(
+        regimen.missed_doses or _is_up_to_the_patient(study, drugs[regimen.drug])
         for regimen in arm.regimens
-    ]
-    if not any(regimen.missed_doses for regimen in arm.regimens):
+    ):
         return [np.ones((patient_ids.size, count)) for count in counts]
     drawn = per_patient(
         study.seed,
@@ -170,11 +198,32 @@ def _chances_of_missing(
     return np.split(drawn, np.cumsum(counts)[:-1], axis=1)
 
 
-def _dose_days(start: float, interval: float, stop: float | None, duration: float) -> Array:
-    end = duration if stop is None else min(stop, duration)
-    # A dose at the very end would have no effect on anything that is seen.
-    count = int(np.ceil((end - start) / interval - 1e-9))
-    return start + interval * np.arange(count, dtype=np.float64)
+def _is_up_to_the_patient(study: Study, record: DrugRecord) -> bool:
+    """Whether patients may forget doses of a drug; one given in the clinic they cannot."""
+    return study.population.adherence < 100.0 and not record.fields.get("given_in_clinic", False)
+
+
+def _chance_of_missing(
+    study: Study, regimen: Regimen, patient_ids: NDArray[np.int64], record: DrugRecord
+) -> Array:
+    """Chance of each patient to miss a dose; what is planned missed comes on top of adherence."""
+    planned = regimen.missed_doses / 100.0
+    if not _is_up_to_the_patient(study, record):
+        return np.full(patient_ids.size, planned)
+    return 1.0 - (1.0 - planned) * adherence(study, patient_ids)
+
+
+def adherence(study: Study, patient_ids: NDArray[np.int64]) -> Array:
+    """Share of doses that each patient takes by her own habit, the same in whatever arm she is."""
+    plan = study.population
+    middle = plan.adherence / 100.0
+    if plan.adherence_spread == 0.0:
+        return np.full(patient_ids.size, middle)
+    normal = per_patient(
+        study.seed, Purpose.ADHERENCE, 0, patient_ids, lambda generator: generator.standard_normal()
+    )
+    odds = middle / (1.0 - middle) * np.exp(plan.adherence_spread * normal)
+    return odds / (1.0 + odds)
 
 
 def _visit_days(visits: Visits, duration: float) -> Array:

@@ -45,7 +45,7 @@ def neoadjuvant_rows(study: Study, tables: ArmTables) -> list[EndpointRow]:
                     ),
                 ]
         if "ki67" in readings.outputs:
-            ki67 = readings.measured[:, :, readings.outputs.index("ki67")]
+            ki67 = readings.measured["ki67"]
             for visit, day in enumerate(readings.planned_days):
                 if day > 0.0:
                     fell = statistics.proportion_percent(ki67[:, visit] < ki67[:, 0])

@@ -11,6 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from estradyn.model import Output
+from estradyn.population import Drawn, Population
 from estradyn.trial.drugs import Drugs
 
 Array = NDArray[np.float64]
@@ -45,7 +46,7 @@ class SimulatedPatients:
 
 
 class Simulation(Protocol):
-    """Simulates the arms of one study, a group of patients at a time."""
+    """Draws and simulates the patients of one study, a chunk at a time."""
 
     @property
     def outputs(self) -> tuple[Output, ...]:
@@ -57,12 +58,17 @@ class Simulation(Protocol):
         """Drug records by name."""
         ...
 
-    def arm(self, arm_index: int, days: Array) -> Iterator[SimulatedPatients]:
-        """Yield the patients of an arm in groups, with outputs on the given days."""
+    def draw(self, patients: int, chunk_size: int, after: Drawn) -> Iterator[Population]:
+        """Yield the patients that follow the candidates drawn before, in chunks.
+
+        All chunks hold `chunk_size` patients but the last, which holds what remains.
+        """
         ...
 
-    def population_report(self, arm_index: int) -> Mapping[str, int]:
-        """Candidates drawn, accepted, and rejected by reason, once the arm has been simulated."""
+    def solve(self, arm_index: int, population: Population, days: Array) -> SimulatedPatients:
+        """Simulate patients in an arm, with outputs on the given days; who is beside whom makes
+        no difference to anybody.
+        """
         ...
 
     def provenance(self) -> Mapping[str, Any]:

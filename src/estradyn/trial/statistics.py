@@ -30,6 +30,8 @@ class Estimate:
     n: int
 
 
+_HUGE = 1e300
+
 NOTHING = Estimate(np.nan, np.nan, np.nan, 0)
 
 
@@ -89,6 +91,37 @@ def median(values: Array) -> Estimate:
     if below < 1:
         return Estimate(value, np.nan, np.nan, n)
     return Estimate(value, float(present[below - 1]), float(present[n - below]), n)
+
+
+def censored_median(values: Array, limit: float) -> Estimate:
+    """Median of values of which some are known only to lie below a limit.
+
+    Order statistics need only the order, and a censored value comes before every number; so the
+    interval is that of `median`. An end or a median that falls on a censored value is below the
+    limit: there the value and the lower end are NaN and the upper end is at most the limit.
+
+    Parameters
+    ----------
+    values
+        Minus infinity where a value is censored, NaN where there is none.
+    limit
+        The limit.
+    """
+    present = values[~np.isnan(values)]
+    # The middle of a number and of a censored value is not known either.
+    estimate = median(np.where(np.isneginf(present), -_HUGE, present))
+    low = estimate.value < 0.0
+    return Estimate(
+        np.nan if low else estimate.value,
+        np.nan if estimate.lower < 0.0 else estimate.lower,
+        limit if low and not estimate.upper > limit else estimate.upper,
+        estimate.n,
+    )
+
+
+def share_below_percent(values: Array) -> Estimate:
+    """Percent of values that are censored (minus infinity), with the Wilson score interval."""
+    return proportion_percent(np.isneginf(values[~np.isnan(values)]))
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 import pint
 from pydantic import (
+    AfterValidator,
     BaseModel,
     ConfigDict,
     Field,
@@ -20,7 +21,8 @@ from pydantic import (
 )
 
 from estradyn.errors import StudyError
-from estradyn.model.patient_model import PATIENT
+from estradyn.model.context import PATIENT
+from estradyn.trial.co_medication import known_co_medication
 from estradyn.trial.drugs import Drugs, known_drugs, largest_dose
 from estradyn.trial.quantities import (
     Days,
@@ -75,12 +77,20 @@ class TrialEffects(StrEnum):
     DRAWN = "drawn"
 
 
+class BelowQuantification(StrEnum):
+    """What a laboratory reports of a value below the quantification limit of its assay."""
+
+    CENSORED = "censored"
+    REPORTED = "reported"
+
+
 class Measurement(StrEnum):
     """What a visit can measure."""
 
     CALCIUM = "calcium"
     DRUG_CONCENTRATION = "drug_concentration"
     ESTRADIOL = "estradiol"
+    ESTRONE = "estrone"
     BONE_MARKERS = "bone_markers"
     BONE_MINERAL_DENSITY = "bone_mineral_density"
     LIPIDS = "lipids"
@@ -102,6 +112,13 @@ EXAMINATIONS = (Measurement.ULTRASOUND, Measurement.CALIPER, Measurement.PALPATI
 """Ways to measure the two diameters of a primary tumor; their errors are of one diameter."""
 
 
+class Storage(StrEnum):
+    """What a run leaves behind."""
+
+    ALL = "all"
+    ENDPOINTS = "endpoints"
+
+
 class _Section(BaseModel):
     model_config = ConfigDict(
         extra="forbid",
@@ -112,8 +129,36 @@ class _Section(BaseModel):
     )
 
 
+def _co_medication_is_known(co_medication: dict[str, str]) -> dict[str, str]:
+    known = known_co_medication()
+    for enzyme, state in co_medication.items():
+        if enzyme not in known:
+            allowed = ", ".join(sorted(known))
+            raise fault(
+                f"the unknown name {describe(enzyme)}{nearest(enzyme, known)}", allowed, (enzyme,)
+            )
+        if state not in known[enzyme]:
+            allowed = ", ".join(known[enzyme])
+            raise fault(f"{describe(state)}{nearest(state, known[enzyme])}", allowed, (enzyme,))
+    return co_medication
+
+
+_CoMedication = Annotated[dict[_Text, _Text], AfterValidator(_co_medication_is_known)]
+_CO_MEDICATION = "a mapping of enzymes to what is done to them, as in 'cyp3a4: inducer'"
+
+
 class PopulationPlan(_Section):
-    """Who is treated."""
+    """Who is treated.
+
+    Attributes
+    ----------
+    adherence
+        Percent of the doses taken at home that the middle patient takes.
+    adherence_spread
+        Standard deviation of adherence between patients, on the logit scale.
+    co_medication
+        State of enzymes that other medication of every patient changes.
+    """
 
     model: _Text = Field(description="the name of a patient model, as in patient")
     setting: _Text = Field(description="text that says who the patients are")
@@ -133,30 +178,63 @@ class PopulationPlan(_Section):
     trial_effects: TrialEffects = Field(
         default=TrialEffects.TYPICAL, description="typical or drawn"
     )
+    adherence: Percent = Field(default=100.0, description="a proportion such as '85 percent'")
+    adherence_spread: Annotated[float, Field(ge=0.0, le=5.0, strict=True)] = Field(
+        default=0.0, description="a number from 0 to 5, such as 1.0"
+    )
+    co_medication: _CoMedication = Field(default_factory=dict, description=_CO_MEDICATION)
+
+    @model_validator(mode="after")
+    def _adherence_can_vary(self) -> PopulationPlan:
+        if self.adherence_spread > 0.0 and not 0.0 < self.adherence < 100.0:
+            raise fault(
+                f"{self.adherence_spread:g} with an adherence of {self.adherence:g} percent",
+                "0 unless adherence lies between 0 and 100 percent",
+                ("adherence_spread",),
+            )
+        return self
 
 
 class Regimen(_Section):
-    """One drug given again and again.
+    """One drug given by one pattern of doses of one size.
 
     Attributes
     ----------
     dose
         Amount of each dose, mg.
     interval
-        Time between doses, days.
+        Time between doses, days; or `at`.
+    at
+        Days of the doses counted from `start`, in place of `interval`.
     start, stop
-        First dose and the time from which no more is given, days; `stop` None means the end of
-        the study.
+        First day, from which `at` counts, and the time from which no more is given, days; `stop`
+        None means the end of the study.
+    cycle
+        Time after which the pattern begins again, days.
+    course
+        Time in each cycle during which doses are given every `interval`, days.
     missed_doses
         Percent of doses that are missed, each independently of the others.
     """
 
     drug: _Text = Field(description="the name of a drug with a record")
     dose: Milligrams = Field(description="a mass such as '60 mg'")
-    interval: PositiveDays = Field(description="a time such as '1 day'")
+    interval: PositiveDays | None = Field(default=None, description="a time such as '1 day'")
+    at: tuple[Days, ...] | None = Field(
+        default=None, min_length=1, max_length=MOST_APPOINTMENTS, description="a list of times"
+    )
     start: Days = Field(default=0.0, description="a time such as '0 day'")
     stop: PositiveDays | None = Field(default=None, description="a time such as '52 week'")
+    cycle: PositiveDays | None = Field(default=None, description="a time such as '28 day'")
+    course: PositiveDays | None = Field(default=None, description="a time such as '5 day'")
     missed_doses: Percent = Field(default=0.0, description="a proportion such as '5 percent'")
+
+    @property
+    def daily_dose(self) -> float | None:
+        """Dose per day, mg; None where the pattern is not one dose after even intervals."""
+        if self.interval is None or self.cycle is not None:
+            return None
+        return self.dose / self.interval
 
     @field_validator("drug")
     @classmethod
@@ -168,10 +246,38 @@ class Regimen(_Section):
 
     @field_validator("interval")
     @classmethod
-    def _interval_is_practical(cls, interval: float) -> float:
-        if interval < 1.0 / 24.0:
+    def _interval_is_practical(cls, interval: float | None) -> float | None:
+        if interval is not None and interval < 1.0 / 24.0:
             raise fault(f"{interval * 24:g} hour", "an interval of at least 1 hour")
         return interval
+
+    @field_validator("at")
+    @classmethod
+    def _days_increase(cls, at: tuple[float, ...] | None) -> tuple[float, ...] | None:
+        return _increasing(at)
+
+    @model_validator(mode="after")
+    def _one_pattern(self) -> Regimen:
+        if (self.interval is None) == (self.at is None):
+            found = "neither 'interval' nor 'at'" if self.at is None else "'interval' and 'at'"
+            raise fault(found, "one of the two")
+        if self.at is not None and self.course is not None:
+            raise fault("'course' beside 'at'", "'course' with 'interval' alone", ("course",))
+        if self.at is None and (self.cycle is None) != (self.course is None):
+            found = "'course' without 'cycle'" if self.cycle is None else "'cycle' without 'course'"
+            raise fault(found, "both, or 'cycle' with 'at'")
+        if self.cycle is None:
+            return self
+        if self.course is not None and self.course > self.cycle:
+            raise fault(
+                f"{self.course:g} day", f"at most the cycle of {self.cycle:g} day", ("course",)
+            )
+        if self.at is not None and self.at[-1] >= self.cycle:
+            place = len(self.at) - 1
+            raise fault(
+                f"{self.at[-1]:g} day", f"less than the cycle of {self.cycle:g} day", ("at", place)
+            )
+        return self
 
     @model_validator(mode="after")
     def _fits_the_record(self, info: ValidationInfo) -> Regimen:
@@ -208,6 +314,7 @@ class Arm(_Section):
     regimens: tuple[Regimen, ...] = Field(
         max_length=20, description="a list of regimens, each with drug, dose and interval"
     )
+    co_medication: _CoMedication = Field(default_factory=dict, description=_CO_MEDICATION)
 
 
 class Visits(_Section):
@@ -223,6 +330,9 @@ class Visits(_Section):
         A visit takes place up to this many days before or after its planned day.
     measure
         Coefficient of variation of the measurement error by measurement, percent.
+    below_quantification
+        Whether values below the limit of their assay are censored, or reported as by an assay
+        without limit.
     """
 
     name: _Text = Field(description="a short name of the visits")
@@ -238,17 +348,21 @@ class Visits(_Section):
         description="measurements with their error, as in 'calcium: 2 percent'; known are "
         + ", ".join(Measurement),
     )
+    below_quantification: BelowQuantification = Field(
+        default=BelowQuantification.CENSORED, description="censored or reported"
+    )
 
     @model_validator(mode="after")
     def _one_kind_of_schedule(self) -> Visits:
         if (self.at is None) == (self.every is None):
             found = "neither 'at' nor 'every'" if self.at is None else "both 'at' and 'every'"
             raise fault(found, "one of the two")
-        if self.at is not None and any(
-            later <= earlier for earlier, later in zip(self.at, self.at[1:], strict=False)
-        ):
-            raise fault("times out of order or twice", "times that increase", ("at",))
         return self
+
+    @field_validator("at")
+    @classmethod
+    def _times_increase(cls, at: tuple[float, ...] | None) -> tuple[float, ...] | None:
+        return _increasing(at)
 
 
 class Scans(_Section):
@@ -432,6 +546,7 @@ class Study(_Section):
     follow_up: FollowUp = Field(
         default=FollowUp(), description="a mapping with detection_diameter and periods"
     )
+    store: Storage = Field(default=Storage.ALL, description="all or endpoints")
 
     @field_validator("arms")
     @classmethod
@@ -458,13 +573,8 @@ class Study(_Section):
                         f"a time before the end of the study at {self.duration:g} day",
                         (*at, "start"),
                     )
-                stop = self.duration if regimen.stop is None else min(regimen.stop, self.duration)
-                if (stop - regimen.start) / regimen.interval > MOST_DOSES:
-                    raise fault(
-                        f"an interval of {regimen.interval:g} day",
-                        f"an interval that gives at most {MOST_DOSES} doses",
-                        (*at, "interval"),
-                    )
+                if _most_doses(regimen, self.duration) > MOST_DOSES:
+                    raise fault(f"more than {MOST_DOSES} doses", f"at most {MOST_DOSES} doses", at)
         for place, visits in enumerate(self.visits):
             self._check_visits(visits, ("visits", place), limit)
         return self
@@ -567,8 +677,14 @@ def study_from_content(
     return _validate(StudyText(str(source), dict(content), {}), drugs)
 
 
-def with_overrides(study: Study, *, patients: int | None = None, seed: int | None = None) -> Study:
-    """Replace the size of the arms or the seed.
+def with_overrides(
+    study: Study,
+    *,
+    patients: int | None = None,
+    seed: int | None = None,
+    store: Storage | None = None,
+) -> Study:
+    """Replace the size of the arms, the seed or what is stored.
 
     Raises
     ------
@@ -582,7 +698,7 @@ def with_overrides(study: Study, *, patients: int | None = None, seed: int | Non
         if not lowest <= value <= highest:
             allowed = Study.model_fields[name].description
             raise StudyError(f"field {name}: found {value}, allowed {allowed}")
-    return study.model_copy(update=changed)
+    return study.model_copy(update=changed if store is None else changed | {"store": store})
 
 
 def given_drugs(study: Study) -> tuple[str, ...]:
@@ -596,6 +712,29 @@ def _validate(text: StudyText, drugs: Drugs | None) -> Study:
         return Study.model_validate(text.content, context=context)
     except ValidationError as error:
         raise first_fault(error, text, Study) from None
+
+
+def _increasing(times: tuple[float, ...] | None) -> tuple[float, ...] | None:
+    pairs = zip(times or (), (times or ())[1:], strict=False)
+    if any(later <= earlier for earlier, later in pairs):
+        raise fault("times out of order or twice", "times that increase")
+    return times
+
+
+def _most_doses(regimen: Regimen, duration: float) -> float:
+    """An upper bound of the number of doses."""
+    end = duration if regimen.stop is None else min(regimen.stop, duration)
+    span = end - regimen.start
+    cycles = 1.0 if regimen.cycle is None else span / regimen.cycle + 1.0
+    if regimen.interval is None:
+        assert regimen.at is not None
+        return cycles * len(regimen.at)
+    return cycles * (min(span, regimen.course or span) / regimen.interval + 1.0)
+
+
+def co_medication_of(study: Study, arm: Arm) -> dict[str, str]:
+    """Return what medication does to enzymes in an arm: that of all patients, then the arm's."""
+    return {**study.population.co_medication, **arm.co_medication}
 
 
 def _drugs(info: ValidationInfo) -> Drugs:

@@ -9,7 +9,8 @@ from pathlib import Path
 
 from estradyn.trial.drugs import Drugs
 from estradyn.trial.files import MANIFEST, TABLES, file_hash
-from estradyn.trial.manifest import read_manifest
+from estradyn.trial.identity import differences
+from estradyn.trial.manifest import OF_ONE_RUN, read_manifest
 from estradyn.trial.patients import PatientSimulation
 from estradyn.trial.run import Progress, default_workers, run_trial
 from estradyn.trial.simulation import Simulation
@@ -99,33 +100,17 @@ def verify(
             workers=threads,
             progress=progress,
             simulation=simulation,
+            chunk_size=manifest["chunk_size"],
         ).manifest
     written = manifest["tables"]
     return Verification(
         altered=tuple(
             name for name in TABLES if _hash_or_nothing(directory / name) != written.get(name)
         ),
-        differing=tuple(name for name in TABLES if again["tables"][name] != written.get(name)),
-        changed=_changes(manifest, dict(again)),
+        differing=tuple(name for name in TABLES if again["tables"].get(name) != written.get(name)),
+        changed=differences(manifest, again, ignored=OF_ONE_RUN | {"study"}),
     )
 
 
 def _hash_or_nothing(path: Path) -> str | None:
     return file_hash(path) if path.is_file() else None
-
-
-def _changes(then: dict[str, object], now: dict[str, object]) -> dict[str, tuple[str, str]]:
-    """Differences in what makes the numbers: hashes, versions, tolerances."""
-    ignored = {"study", "population", "statuses", "tables", "wall_time_seconds", "workers"}
-    changed: dict[str, tuple[str, str]] = {}
-    for name in sorted(now.keys() - ignored):
-        before, after = then.get(name), now[name]
-        if isinstance(before, dict) and isinstance(after, dict):
-            changed |= {
-                part: (str(before.get(part)), str(value))
-                for part, value in after.items()
-                if before.get(part) != value
-            }
-        elif before != after:
-            changed[name] = (str(before), str(after))
-    return changed

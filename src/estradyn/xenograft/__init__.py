@@ -21,16 +21,20 @@ from estradyn.xenograft.humane_endpoints import (
     HumaneEndpoint,
     find_alerts,
 )
+from estradyn.xenograft.measurement import Measurement
+from estradyn.xenograft.mice import Colony, Host, Route, Treatment
 from estradyn.xenograft.mixed_model import MixedModel, fit_mixed_model
 from estradyn.xenograft.plan import StudyPlan, make_plan
 from estradyn.xenograft.plan_file import Plan, load_plan
+from estradyn.xenograft.planned_study import simulate_plan
 from estradyn.xenograft.randomisation import Allocation, randomise, rerandomisation_test
 from estradyn.xenograft.response import FlareRule, ResponseClass, flare_aware, mrecist
 from estradyn.xenograft.send_tables import send_tables
-from estradyn.xenograft.statistical_mouse import (
+from estradyn.xenograft.simulated_study import (
     Course,
     SimulatedArm,
-    StatisticalMouse,
+    SimulatedStudy,
+    Visits,
     simulate_study,
 )
 from estradyn.xenograft.study_table import StudyData, read_study, study_from_frame
@@ -47,21 +51,27 @@ __all__ = [
     "Allocation",
     "Analysis",
     "AnalysisSettings",
+    "Colony",
     "Course",
     "Finding",
     "FlareRule",
     "FlareScoreRule",
     "GrowthModel",
+    "Host",
     "HumaneEndpoint",
+    "Measurement",
     "MixedModel",
     "Plan",
     "ResponseClass",
+    "Route",
     "Severity",
     "SimulatedArm",
-    "StatisticalMouse",
+    "SimulatedStudy",
     "StudyData",
     "StudyPlan",
+    "Treatment",
     "Verdict",
+    "Visits",
     "VolumeFormula",
     "analyze_study",
     "check_study",
@@ -77,6 +87,7 @@ __all__ = [
     "rerandomisation_test",
     "score_flares",
     "send_tables",
+    "simulate_plan",
     "simulate_study",
     "study_from_frame",
     "tumor_volume",

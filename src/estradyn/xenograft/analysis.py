@@ -13,7 +13,15 @@ from scipy import stats
 from estradyn.errors import InputError
 from estradyn.xenograft.checks import CheckedStudy, checked
 from estradyn.xenograft.flare_score import FlareScoreRule, FlareScores, score_flares
-from estradyn.xenograft.growth import AFTER, BASELINE, INTERCEPT, WINDOW, GrowthModel, fit_growth
+from estradyn.xenograft.growth import (
+    AFTER,
+    BASELINE,
+    INTERCEPT,
+    WINDOW,
+    Curve,
+    GrowthModel,
+    fit_growth,
+)
 from estradyn.xenograft.humane_endpoints import (
     NUDE_MOUSE_ENDPOINTS,
     HumaneEndpoint,
@@ -28,6 +36,11 @@ CONTROL_NAMES = ("vehicle", "control", "placebo", "untreated")
 """Beginnings of names by which the control arm is found."""
 
 BONE_SITES = ("bone", "tibia", "femur", "femor", "intratibial", "intraosseous")
+
+FLUX = "flux_photons_per_s"
+
+DARK_FLUX = 1e3
+"""Photons per second that count as the background of a camera (assumed)."""
 
 ESTIMATE_COLUMNS = (
     "quantity",
@@ -59,6 +72,8 @@ class AnalysisSettings:
         Humane endpoints.
     smallest_volume
         Smallest volume that can be measured, mm3 (a sphere of 2 mm).
+    growth
+        Shape of the mean course of log volume: "piecewise" or "spline".
     level
         Coverage of intervals.
     seed
@@ -70,6 +85,7 @@ class AnalysisSettings:
     score_rule: FlareScoreRule = field(default_factory=FlareScoreRule)
     endpoints: tuple[HumaneEndpoint, ...] = NUDE_MOUSE_ENDPOINTS
     smallest_volume: float = 4.0
+    growth: Curve = "piecewise"
     level: float = 0.95
     seed: int = 1
 
@@ -88,6 +104,9 @@ class Analysis:
         Arms, the control first.
     growth
         The fitted growth model.
+    light
+        The same model of log photon flux, a readout of its own; None without bioluminescence, or
+        with too little of it.
     estimates
         Growth rates, differences and volume ratios; columns `ESTIMATE_COLUMNS`.
     animals
@@ -106,6 +125,7 @@ class Analysis:
     settings: AnalysisSettings
     arms: tuple[str, ...]
     growth: GrowthModel
+    light: GrowthModel | None
     estimates: pd.DataFrame
     animals: pd.DataFrame
     alerts: pd.DataFrame
@@ -134,7 +154,14 @@ def analyze_study(data: StudyData, settings: AnalysisSettings | None = None) -> 
     study = checked(data, window_end=rule.window_end)
     arms = _ordered_arms(data.arms, settings.control, data.source)
     table = study.measurements
-    growth = fit_growth(table, arms, knot=rule.window_end, smallest_volume=settings.smallest_volume)
+    growth = fit_growth(
+        table,
+        arms,
+        knot=rule.window_end,
+        smallest_volume=settings.smallest_volume,
+        curve=settings.growth,
+    )
+    light = _light_growth(table, arms, rule.window_end)
     in_bone = _in_bone(table)
     flare = score_flares(
         table,
@@ -151,7 +178,8 @@ def analyze_study(data: StudyData, settings: AnalysisSettings | None = None) -> 
         settings=settings,
         arms=arms,
         growth=growth,
-        estimates=_estimates(growth, settings.level),
+        light=light,
+        estimates=_estimates(growth, light, settings.level),
         animals=_animals(table, growth, flare, rule, alerts, arms),
         alerts=alerts,
         flare=flare,
@@ -171,12 +199,36 @@ def _ordered_arms(arms: Sequence[str], control: str | None, source: str) -> tupl
     return (control, *(arm for arm in arms if arm != control))
 
 
+def _light_growth(
+    table: pd.DataFrame, arms: Sequence[str], window_end: float
+) -> GrowthModel | None:
+    """Model bioluminescence as calipers are; None where it was not measured often enough."""
+    if table[FLUX].notna().sum() == 0:
+        return None
+    try:
+        return fit_growth(table, arms, knot=window_end, smallest_volume=DARK_FLUX, readout=FLUX)
+    except InputError:
+        return None
+
+
 def _in_bone(table: pd.DataFrame) -> bool:
     sites = table["site"].str.lower().unique()
     return any(word in site for site in sites for word in BONE_SITES)
 
 
-def _estimates(growth: GrowthModel, level: float) -> pd.DataFrame:
+def _estimates(growth: GrowthModel, light: GrowthModel | None, level: float) -> pd.DataFrame:
+    rows = _estimate_rows(growth, level, ("", "geometric_mean_volume", "volume_ratio", "mm3"))
+    if light is not None:
+        names = ("light_", "geometric_mean_flux", "flux_ratio", "photons/s")
+        rows += _estimate_rows(light, level, names)
+    return pd.DataFrame(rows, columns=list(ESTIMATE_COLUMNS))
+
+
+def _estimate_rows(
+    growth: GrowthModel, level: float, names: tuple[str, str, str, str]
+) -> list[dict[str, Any]]:
+    """Estimates of one readout; `names` are a prefix, its mean, its ratio and its unit."""
+    prefix, mean, ratio, mean_unit = names
     rows: list[dict[str, Any]] = []
     control = growth.arms[0]
 
@@ -215,10 +267,16 @@ def _estimates(growth: GrowthModel, level: float) -> pd.DataFrame:
 
     for phase in (WINDOW, AFTER):
         for arm in growth.arms:
-            add("growth_rate", arm, growth.slope(arm, phase, level=level), "1/day", phase=phase)
+            add(
+                f"{prefix}growth_rate",
+                arm,
+                growth.slope(arm, phase, level=level),
+                "1/day",
+                phase=phase,
+            )
         for arm in growth.arms[1:]:
             add(
-                "growth_rate_difference",
+                f"{prefix}growth_rate_difference",
                 arm,
                 growth.slope_difference(arm, control, phase, level=level),
                 "1/day",
@@ -228,16 +286,16 @@ def _estimates(growth: GrowthModel, level: float) -> pd.DataFrame:
     for day in dict.fromkeys((min(growth.knot, growth.last_day), growth.last_day)):
         for arm in growth.arms:
             add(
-                "geometric_mean_volume",
+                mean,
                 arm,
                 growth.mean_log_volume(arm, day, level=level),
-                "mm3",
+                mean_unit,
                 day=day,
                 exponential=True,
             )
         for arm in growth.arms[1:]:
             add(
-                "volume_ratio_to_control",
+                f"{ratio}_to_control",
                 arm,
                 growth.log_ratio(arm, control, day, level=level),
                 "1",
@@ -245,7 +303,7 @@ def _estimates(growth: GrowthModel, level: float) -> pd.DataFrame:
                 day=day,
                 exponential=True,
             )
-    return pd.DataFrame(rows, columns=list(ESTIMATE_COLUMNS))
+    return rows
 
 
 def _animals(
@@ -317,15 +375,19 @@ def _size_is_reason(reason: str) -> bool:
 def _own_growth_rates(growth: GrowthModel) -> pd.DataFrame:
     """Growth rates of each animal: those of its arm plus its own predicted deviation."""
     arm_of = growth.rows.table.drop_duplicates("animal").set_index("animal")["arm"]
+    mean = {}
+    for arm in growth.arms:
+        for phase in growth.phases[arm]:
+            estimate = growth.slope(arm, phase)
+            mean[arm, phase] = estimate.value if estimate else np.nan
     rows = []
     for fit in growth.fits.values():
         for place, animal in enumerate(fit.groups):
             arm = str(arm_of[animal])
             row: dict[str, Any] = {"animal": animal}
             for phase in growth.phases[arm]:
-                mean = fit.coefficients[fit.names.index(f"{arm}:{phase}")]
                 own = fit.random_effects[place, fit.random_names.index(phase)]
-                row[f"growth_rate_{phase}"] = float(mean + own)
+                row[f"growth_rate_{phase}"] = mean[arm, phase] + float(own)
             rows.append(row)
     columns = ["animal", f"growth_rate_{WINDOW}", f"growth_rate_{AFTER}"]
     return pd.DataFrame(rows, columns=columns)

@@ -94,5 +94,5 @@ def _manifest(analysis: Analysis) -> dict[str, str]:
         "volume_formula": str(data.formula) if data.volumes_computed else "as given",
         "window_end_day": f"{settings.flare_rule.window_end:g}",
         "interval_level": f"{settings.level:g}",
-        "flare_score": "calibrated on simulated animals of the statistical generator",
+        "flare_score": "calibrated on simulated animals of the mechanistic mouse",
     }

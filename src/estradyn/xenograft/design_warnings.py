@@ -17,12 +17,19 @@ from estradyn.xenograft.calendar import (
 from estradyn.xenograft.checks import FEWEST_WINDOW_VISITS
 from estradyn.xenograft.plan_file import Plan
 from estradyn.xenograft.response import FIRST_JUDGED_DAY, FlareRule
+from estradyn.xenograft.simulated_study import FLARES, Course
 
 HARMFUL_PELLET_MG = 0.72
 """Estradiol pellets of 0.72 mg caused urosepsis, 0.3 to 0.5 mg did not
 (doi:10.7150/jca.10890)."""
 
 TESTED_PELLET_MG = 0.5
+
+FEWEST_GROWING_PERCENT = 50.0
+"""Share of simulated control animals with growth below which a plan cannot show inhibition."""
+
+FEWEST_FLARES_PERCENT = 5.0
+"""Share of simulated treated animals with a flare below which a flare study is not one."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +49,11 @@ class DesignWarning:
 
 
 def design_warnings(
-    plan: Plan, calendar: pd.DataFrame, size: int | None, rule: FlareRule | None = None
+    plan: Plan,
+    calendar: pd.DataFrame,
+    size: int | None,
+    courses: pd.DataFrame | None = None,
+    rule: FlareRule | None = None,
 ) -> tuple[DesignWarning, ...]:
     """Look for the usual failures.
 
@@ -54,10 +65,38 @@ def design_warnings(
         Its calendar.
     size
         Animals per arm, None when no group size reaches the power wanted.
+    courses
+        What tumors truly do on the mechanistic mouse (`expected_courses`); None skips what rests
+        on it.
     rule
         Flare window and recheck of the analysis.
     """
-    return tuple(_warnings(plan, calendar, size, rule or FlareRule()))
+    found = [*_warnings(plan, calendar, size, rule or FlareRule())]
+    if courses is not None:
+        found += _biology(plan, courses)
+    return tuple(found)
+
+
+def _biology(plan: Plan, courses: pd.DataFrame) -> Iterator[DesignWarning]:
+    """What the mechanistic mouse makes of the design."""
+    percent = courses.set_index(["arm", "course"])["percent"]
+    control, *treated = (arm.name for arm in plan.arms)
+    growing = float(percent[control, str(Course.PROGRESSION)])
+    if growing < FEWEST_GROWING_PERCENT:
+        yield DesignWarning(
+            "control does not grow",
+            f"Tumors grow in {growing:.0f} % of simulated animals of '{control}': with so little "
+            "estradiol slower growth cannot be shown. A pellet of 0.05 mg or more lets them grow; "
+            "without one the study can show a flare but no response.",
+        )
+    for arm in treated:
+        flares = sum(float(percent[arm, str(course)]) for course in FLARES)
+        if flares < FEWEST_FLARES_PERCENT:
+            yield DesignWarning(
+                "no flare expected",
+                f"An early rise that ends by itself is seen in {flares:.0f} % of simulated animals "
+                f"of '{arm}'. Dose, estradiol or sampling make it unlikely.",
+            )
 
 
 def _warnings(

@@ -12,7 +12,7 @@ from scipy import stats
 from estradyn.report.figures.figure import Figure
 from estradyn.report.palette import INK, MUTED, ArmPalette
 from estradyn.report.theme import arm_color, line_legend, panel_width
-from estradyn.xenograft.analysis import Analysis
+from estradyn.xenograft.analysis import FLUX, Analysis
 from estradyn.xenograft.flare_score import Verdict, calibration_table, roc_points
 
 LARGEST_CHANGE_SHOWN = 200.0
@@ -229,13 +229,18 @@ def marker_panel(
     name: str,
     unit: str,
     limits: dict[str, float],
+    *,
+    logarithmic: bool = False,
 ) -> Figure | None:
     """A blood marker of every animal and the mean of each arm; None when it was not measured."""
     table = analysis.study.measurements
     table = table.loc[table[column].notna() & (table["day"] >= 0), ["animal", "arm", "day", column]]
     if table.empty:
         return None
-    table = table.rename(columns={column: "value"}).round(4)
+    table = table.rename(columns={column: "value"})
+    if logarithmic:
+        table = table[table["value"] > 0].assign(value=lambda rows: np.log10(rows["value"]))
+    table = table.round(4)
     last = float(table["day"].max())
     means = table.groupby(["arm", "day"], as_index=False)["value"].mean().round(4)
     drawn = {text: value for text, value in limits.items() if np.isfinite(value)}
@@ -418,9 +423,20 @@ def model_diagnostics(analysis: Analysis, palette: ArmPalette) -> Figure:
 def all_figures(analysis: Analysis, palette: ArmPalette) -> dict[str, tuple[Figure, ...]]:
     """Figures by the section of the report they belong to; absent data leave a figure out."""
     limits = {one.quantity: one for one in analysis.settings.endpoints}
-    calcium = limits.get("serum calcium")
+    calcium, pain = limits.get("serum calcium"), limits.get("pain score")
     sections: dict[str, tuple[Figure | None, ...]] = {
-        "growth": (group_curves(analysis, palette),),
+        "growth": (
+            group_curves(analysis, palette),
+            marker_panel(
+                analysis,
+                palette,
+                FLUX,
+                "Photon flux",
+                "log10 photons/s",
+                {},
+                logarithmic=True,
+            ),
+        ),
         "animals": (animal_curves(analysis, palette), waterfall(analysis, palette)),
         "score": (score_performance(analysis),),
         "blood": (
@@ -433,6 +449,14 @@ def all_figures(analysis: Analysis, palette: ArmPalette) -> dict[str, tuple[Figu
                 {"watch": calcium.watch, "take off": calcium.take_off} if calcium else {},
             ),
             marker_panel(analysis, palette, "alp_U_per_L", "Alkaline phosphatase", "U/L", {}),
+            marker_panel(
+                analysis,
+                palette,
+                "pain_score",
+                "Pain score",
+                "grade",
+                {"watch": pain.watch, "take off": pain.take_off} if pain else {},
+            ),
         ),
         "diagnostics": (model_diagnostics(analysis, palette),),
     }

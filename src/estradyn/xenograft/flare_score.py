@@ -1,10 +1,10 @@
 """Flare or progression: a probability for each animal whose tumor rose in the flare window.
 
-Two judgements are made. A rule fixed beforehand looks at whether the rise was given back. A
-logistic score weighs volume, calcium, alkaline phosphatase and apoptosis; it is trained on animals
-of the statistical generator, measured on the visits of the study itself, half with a flare that
-responds and half with progression. It has never seen a real flare: its probabilities are right for
-animals like the simulated ones.
+Two judgements are made. A rule fixed beforehand looks at whether the rise was given back. A score
+compares how likely the measurements are under mice of the mechanistic model that flare and under
+mice that progress (`reference_mice`), and is calibrated on simulated animals that are measured on
+the visits of the study itself, as many of one kind as of the other. It has never seen a real flare:
+its probabilities are right for animals like the simulated ones.
 """
 
 from __future__ import annotations
@@ -16,24 +16,27 @@ from enum import StrEnum
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from scipy.special import logsumexp
 
+from estradyn.xenograft.measurement import Measurement, caliper_readings, with_log_error
+from estradyn.xenograft.reference_mice import ReferenceMice, reference_mice
 from estradyn.xenograft.response import FlareRule
-from estradyn.xenograft.statistical_mouse import (
-    Course,
-    SimulatedArm,
-    StatisticalMouse,
-    simulate_study,
-)
 
 Array = NDArray[np.float64]
 
-SIMULATED_ANIMALS = 400
 FOLDS = 10
 RIDGE = 1.0
-"""Penalty on the squared weights of the standardised features."""
+"""Penalty on the squared weight of the standardised log likelihood ratio."""
 
 EARLIEST_LANDMARK = 10.0
 """Days before which nothing is said."""
+
+DISCREPANCY = 0.08
+"""Standard deviation of what the mice of the model miss of a real course, on the log scale, beside
+the error of measurement (assumed); it keeps a few simulated mice from deciding."""
+
+HISTOLOGY_SPREAD = 0.45
+"""Standard deviation of the logarithm of a stained share between animals with the same course."""
 
 
 class Verdict(StrEnum):
@@ -71,6 +74,19 @@ class FlareScoreRule:
     further_growth: float = 35.0
 
 
+CHANNELS = {
+    "log_volume": "tumor volume",
+    "log_calcium": "calcium",
+    "log_alp": "alkaline phosphatase",
+    "log_tunel": "apoptosis (TUNEL)",
+    "log_macrophages": "macrophages (F4/80)",
+}
+"""What the score looks at: name in `Trajectories` and in words. Ki-67 is not used: tamoxifen did
+not lower it in MCF-7 xenografts (doi:10.1054/brst.2000.0140)."""
+
+_HISTOLOGY = ("log_tunel", "log_macrophages")
+
+
 @dataclass(frozen=True)
 class Trajectories:
     """Measurements of several animals on one grid of days.
@@ -81,39 +97,33 @@ class Trajectories:
         Animals, in the order of the rows.
     days
         Days, ascending, shape (days,).
-    log_volume, calcium, log_alp, log_tunel
+    log_volume, log_calcium, log_alp, log_tunel, log_macrophages
         Shape (animals, days); NaN where not measured.
     """
 
     animals: tuple[str, ...]
     days: Array
     log_volume: Array
-    calcium: Array
+    log_calcium: Array
     log_alp: Array
     log_tunel: Array
+    log_macrophages: Array
 
     def until(self, day: float) -> Trajectories:
         """Return what was known on a day."""
         kept = self.days <= day
-        return Trajectories(
-            self.animals,
-            self.days[kept],
-            self.log_volume[:, kept],
-            self.calcium[:, kept],
-            self.log_alp[:, kept],
-            self.log_tunel[:, kept],
-        )
+        values = (getattr(self, name)[:, kept] for name in CHANNELS)
+        return Trajectories(self.animals, self.days[kept], *values)
 
     def rows(self, kept: NDArray[np.bool_]) -> Trajectories:
         """Return some of the animals."""
-        return Trajectories(
-            tuple(a for a, k in zip(self.animals, kept, strict=True) if k),
-            self.days,
-            self.log_volume[kept],
-            self.calcium[kept],
-            self.log_alp[kept],
-            self.log_tunel[kept],
-        )
+        animals = tuple(a for a, k in zip(self.animals, kept, strict=True) if k)
+        return Trajectories(animals, self.days, *(getattr(self, name)[kept] for name in CHANNELS))
+
+    @property
+    def calcium(self) -> Array:
+        """Calcium in mmol/L, shape (animals, days)."""
+        return np.asarray(np.exp(self.log_calcium))
 
 
 @dataclass(frozen=True)
@@ -158,16 +168,15 @@ class FlareScores:
         `rule` and `verdict`; probability NaN without an early rise.
     performance
         One entry per landmark day.
-    features
-        Names of the features used.
+    channels
+        What the score looked at, in words.
     simulated_animals
-        Number of simulated animals of either kind before those without a measured rise were left
-        out.
+        Number of simulated animals before those without a measured rise were left out.
     """
 
     animals: pd.DataFrame
     performance: tuple[Performance, ...]
-    features: tuple[str, ...]
+    channels: tuple[str, ...]
     simulated_animals: int
 
 
@@ -187,19 +196,12 @@ def trajectories_of(measurements: pd.DataFrame, smallest_volume: float) -> Traje
         result: Array = wide.reindex(index=animals, columns=days).to_numpy(dtype=np.float64)
         return result
 
-    if not animals:
-        nothing = np.empty((0, days.size))
-        return Trajectories(animals, days, nothing, nothing, nothing, nothing)
-    tunel = grid("tunel_percent") if "tunel_percent" in table else grid("volume_mm3") * np.nan
+    columns = ("calcium_mmol_per_L", "alp_U_per_L", "tunel_percent", "f4_80_percent")
+    volume = grid("volume_mm3")
+    others = [grid(name) if name in table else np.full(volume.shape, np.nan) for name in columns]
     with np.errstate(divide="ignore", invalid="ignore"):
-        return Trajectories(
-            animals,
-            days,
-            np.log(np.maximum(grid("volume_mm3"), smallest_volume)),
-            grid("calcium_mmol_per_L"),
-            np.log(np.where(grid("alp_U_per_L") > 0, grid("alp_U_per_L"), np.nan)),
-            np.log(np.where(tunel > 0, tunel, np.nan)),
-        )
+        logs = [np.log(np.where(values > 0, values, np.nan)) for values in others]
+        return Trajectories(animals, days, np.log(np.maximum(volume, smallest_volume)), *logs)
 
 
 def score_flares(
@@ -208,7 +210,7 @@ def score_flares(
     smallest_volume: float = 4.0,
     flare_rule: FlareRule | None = None,
     score_rule: FlareScoreRule | None = None,
-    mouse: StatisticalMouse | None = None,
+    measurement: Measurement | None = None,
     in_bone: bool = False,
     seed: int = 1,
 ) -> FlareScores:
@@ -222,15 +224,15 @@ def score_flares(
         Volumes below this (mm3) count as this.
     flare_rule, score_rule
         Limits.
-    mouse
-        Generator of the animals the score is trained on; by default with the median baseline
-        volume of the study.
+    measurement
+        Errors of measurement.
     in_bone
         Whether tumors grow in bone, so that calcium and alkaline phosphatase may move with them.
     seed
-        Seed of the simulated animals and of the folds.
+        Seed of the measurement errors of the simulated animals and of the folds.
     """
     flare_rule, score_rule = flare_rule or FlareRule(), score_rule or FlareScoreRule()
+    measurement = measurement or Measurement()
     real = trajectories_of(measurements, smallest_volume)
     rose = _early_rise(real, flare_rule)
     columns = ["animal", "landmark", "probability", "score", "rule", "verdict"]
@@ -245,46 +247,38 @@ def score_flares(
         },
         columns=columns,
     )
-    if mouse is None:
-        start = real.log_volume[:, 0] if real.days.size else np.array([])
-        middle = float(np.exp(np.nanmedian(start))) if np.isfinite(start).any() else 150.0
-        mouse = StatisticalMouse(baseline_volume=max(middle, 2.0 * smallest_volume))
-    training, truth = _training_animals(real, mouse, in_bone, seed, flare_rule, smallest_volume)
+    used = _channels_of(real, in_bone)
+    reference = reference_mice(in_bone, flare_rule)
+    judge = _Judge(real, reference, used, measurement, flare_rule, smallest_volume, seed)
     window_days = real.days[real.days >= EARLIEST_LANDMARK]
     performance: list[Performance] = []
     models: dict[float, _Logistic] = {}
-    names = _feature_names(real)
-    if training.animals and window_days.size:
+    if judge.trained and window_days.size:
         wanted = {float(d) for d in _last_days(real)[rose] if d >= EARLIEST_LANDMARK}
         shown = _landmarks(window_days)
         for day in sorted(wanted | set(shown)):
-            features = _features(training.until(day), names, flare_rule)
-            models[day] = _fit_logistic(features, truth)
+            evidence = judge.training_evidence(day)
+            models[day] = _fit_logistic(evidence, judge.truth)
             if day in shown:
-                performance.append(_cross_validated(features, truth, day, score_rule, seed))
-    judged: dict[str, tuple[float, str, str, str]] = {}
+                found = _cross_validated(evidence, judge.truth, day, score_rule, seed)
+                performance.append(found)
+    landmark = _last_days(real)
+    probability = np.full(landmark.size, np.nan)
+    for day, model in models.items():
+        together = rose & (landmark == day)
+        if together.any():
+            probability[together] = model.probability(
+                judge.evidence(real.rows(together).until(day))
+            )
     for place in np.flatnonzero(rose):
-        day = float(table["landmark"].iloc[place])
-        one = real.rows(np.arange(len(real.animals)) == place).until(day)
-        probability = (
-            float(models[day].probability(_features(one, names, flare_rule))[0])
-            if day in models
-            else np.nan
-        )
-        score = _decide(probability, score_rule)
+        one = real.rows(np.arange(landmark.size) == place).until(float(landmark[place]))
+        score = _decide(float(probability[place]), score_rule)
         rule = _judge_by_rule(one, flare_rule, score_rule)
-        judged[str(table["animal"].iloc[place])] = (
-            probability,
-            str(score),
-            str(rule),
-            str(_together(score, rule)),
-        )
-    for animal, (probability, *verdicts) in judged.items():
-        row = table["animal"] == animal
-        table.loc[row, "probability"] = probability
-        for name, verdict in zip(("score", "rule", "verdict"), verdicts, strict=True):
-            table.loc[row, name] = verdict
-    return FlareScores(table, tuple(performance), names, 2 * SIMULATED_ANIMALS)
+        verdicts = [str(score), str(rule), str(_together(score, rule))]
+        table.loc[place, ["score", "rule", "verdict"]] = verdicts
+    table["probability"] = probability
+    words = tuple(CHANNELS[name] for name in used)
+    return FlareScores(table, tuple(performance), words, len(reference.is_flare))
 
 
 def _last_days(data: Trajectories) -> Array:
@@ -311,85 +305,156 @@ def _early_rise(data: Trajectories, rule: FlareRule) -> NDArray[np.bool_]:
     return result
 
 
-def _training_animals(
-    real: Trajectories,
-    mouse: StatisticalMouse,
-    in_bone: bool,
-    seed: int,
-    rule: FlareRule,
-    smallest_volume: float,
-) -> tuple[Trajectories, Array]:
-    """Simulated animals with an early rise, measured on the visits of the study."""
-    measured = np.isfinite(real.log_volume)
-    present = np.maximum((_last_days(real)[:, None] >= real.days).sum(axis=0), 1)
-    visits = real.days[measured.sum(axis=0) >= 0.3 * present]
-    empty = real.rows(np.zeros(len(real.animals), dtype=bool))
-    if visits.size < 2 or visits[0] != 0.0:
-        return empty, np.empty(0)
-    blood = [d for d in visits if np.isfinite(real.calcium[:, real.days == d]).mean() >= 0.1]
-    tissue = visits if np.isfinite(real.log_tunel).any() else ()
-    # No deaths: the verdict at a landmark is for animals that reached it.
-    living = StatisticalMouse(**{**mouse.__dict__, "death_rate": 0.0, "size_limit": np.inf})
-    study = simulate_study(
-        [
-            SimulatedArm("flare", SIMULATED_ANIMALS, {Course.FLARE_RESPONSE: 1.0}),
-            SimulatedArm("progression", SIMULATED_ANIMALS, {Course.PROGRESSION: 1.0}),
-        ],
-        list(visits),
-        seed,
-        mouse=living,
-        blood_days=blood,
-        histology_days=list(tissue),
-        in_bone=in_bone,
-    )
-    table = study.measurements
-    for name in ("calcium_mmol_per_L", "alp_U_per_L", "tunel_percent"):
-        if name not in table:
-            table[name] = np.nan
-    simulated = trajectories_of(table, smallest_volume)
-    truth = (study.truth["course"] == str(Course.FLARE_RESPONSE)).to_numpy(dtype=np.float64)
-    rose = _early_rise(simulated, rule)
-    if min(truth[rose].sum(), (1.0 - truth[rose]).sum()) < 2 * FOLDS:
-        return empty, np.empty(0)
-    return simulated.rows(rose), np.compress(rose, truth)
+def _channels_of(data: Trajectories, in_bone: bool) -> tuple[str, ...]:
+    """What was measured often enough to tell; blood speaks of a tumor in bone alone."""
+    found = ["log_volume"]
+    for name in ("log_calcium", "log_alp"):
+        values = getattr(data, name)
+        if in_bone and (np.isfinite(values).sum(axis=1) >= 2).any():
+            found.append(name)
+    found += [name for name in _HISTOLOGY if np.isfinite(getattr(data, name)).any()]
+    return tuple(found)
 
 
-_VOLUME_FEATURES = ("largest rise", "fall from peak", "change from start", "recent growth rate")
-_BLOOD_FEATURES = {
-    "calcium": ("calcium rise", "calcium fall"),
-    "alp": ("alkaline phosphatase rise", "alkaline phosphatase fall"),
-}
-_RECENT = 14.0
+class _Judge:
+    """Evidence for flare against progression from the mice of the model.
+
+    The reference mice are measured on the visits of the study; those with a measured early rise
+    are the animals on which evidence is calibrated (`truth` 1 for flare). The likelihood of an
+    animal is the mean over all reference mice of a kind, itself left out, of the density of its
+    measurements around the true course of that mouse.
+    """
+
+    def __init__(
+        self,
+        real: Trajectories,
+        reference: ReferenceMice,
+        used: Sequence[str],
+        measurement: Measurement,
+        rule: FlareRule,
+        smallest_volume: float,
+        seed: int,
+    ) -> None:
+        self._used = used
+        self._measurement = measurement
+        self._is_flare = reference.is_flare
+        self._days = np.empty(0)
+        self.truth = np.empty(0)
+        self.trained = False
+        measured = np.isfinite(real.log_volume)
+        if not measured.size:
+            return
+        present = np.maximum((_last_days(real)[:, None] >= real.days).sum(axis=0), 1)
+        often = measured.sum(axis=0) >= 0.3 * present
+        if often.sum() < 2 or not often[0] or real.days[0] != 0.0:
+            return
+        self._days = real.days
+        self._true = self._courses(reference, real)
+        drawn = self._measured(real, often, smallest_volume, seed)
+        rose = _early_rise(drawn, rule)
+        truth = np.where(self._is_flare, 1.0, 0.0)
+        if min(truth[rose].sum(), (1.0 - truth[rose]).sum()) < 2 * FOLDS:
+            return
+        self._animals = drawn.rows(rose)
+        self._own = np.flatnonzero(rose)
+        self.truth = np.compress(rose, truth)
+        self.trained = True
+
+    def training_evidence(self, day: float) -> Array:
+        """Evidence of each calibration animal on a day, shape (animals,)."""
+        return self._evidence(self._animals.until(day), self._own)
+
+    def evidence(self, animals: Trajectories) -> Array:
+        """Evidence of animals of the study, shape (animals,)."""
+        return self._evidence(animals, None)
+
+    def _courses(self, reference: ReferenceMice, real: Trajectories) -> dict[str, Array]:
+        """True courses of the reference mice on the days of the study, at its median baseline."""
+        start = real.log_volume[:, 0]
+        middle = float(np.nanmedian(start)) if np.isfinite(start).any() else np.log(150.0)
+        found = {name: reference.on_days(name, self._days) for name in CHANNELS}
+        found["log_volume"] = found["log_volume"] + middle
+        return found
+
+    def _measured(
+        self, real: Trajectories, often: NDArray[np.bool_], smallest_volume: float, seed: int
+    ) -> Trajectories:
+        """Reference mice with errors, on the days on which most of the study was measured."""
+        generator = np.random.default_rng([seed, 11])
+        volume = caliper_readings(np.exp(self._true["log_volume"]), self._measurement, generator)
+        values = {"log_volume": np.log(np.maximum(volume, smallest_volume))}
+        errors = {
+            "log_calcium": self._measurement.calcium_error,
+            "log_alp": self._measurement.phosphatase_error,
+            "log_tunel": HISTOLOGY_SPREAD,
+            "log_macrophages": HISTOLOGY_SPREAD,
+        }
+        for name, error in errors.items():
+            read = np.log(with_log_error(np.exp(self._true[name]), error, generator))
+            seen = np.isfinite(getattr(real, name)).mean(axis=0) >= 0.1
+            last = np.isfinite(getattr(real, name)).any(axis=0) & (name in _HISTOLOGY)
+            values[name] = np.where(seen | last, read, np.nan)
+        values["log_volume"] = np.where(often, values["log_volume"], np.nan)
+        names = tuple(str(i) for i in range(len(self._is_flare)))
+        return Trajectories(names, self._days, *(values[name] for name in CHANNELS))
+
+    def _evidence(self, animals: Trajectories, own: NDArray[np.int64] | None) -> Array:
+        total = np.zeros((len(animals.animals), len(self._is_flare)))
+        count = animals.days.size
+        for name in self._used:
+            values: Array = getattr(animals, name)
+            error = self._error(name, values)
+            courses = self._true[name][:, :count]
+            total += _log_density(values, courses, error, free_level=name not in _HISTOLOGY)
+        if own is not None:
+            # No animal speaks for itself.
+            total[np.arange(own.size), own] = -np.inf
+        flare = logsumexp(total[:, self._is_flare], axis=1)
+        progression = logsumexp(total[:, ~self._is_flare], axis=1)
+        share = np.log(self._is_flare.sum() / (~self._is_flare).sum())
+        # Long follow-up gives ratios of hundreds on the log scale, which no logistic needs.
+        result: Array = np.arcsinh(flare - progression - share)
+        return result
+
+    def _error(self, name: str, values: Array) -> Array:
+        if name == "log_volume":
+            own = self._measurement.reading_error(np.exp(np.nan_to_num(values)))
+            return np.asarray(np.hypot(own, DISCREPANCY))
+        fixed = {
+            "log_calcium": np.hypot(self._measurement.calcium_error, 0.02),
+            "log_alp": np.hypot(self._measurement.phosphatase_error, DISCREPANCY),
+        }
+        return np.full(values.shape, fixed.get(name, HISTOLOGY_SPREAD))
 
 
-def _feature_names(data: Trajectories) -> tuple[str, ...]:
-    names = list(_VOLUME_FEATURES)
-    for kind, values in (("calcium", data.calcium), ("alp", data.log_alp)):
-        if (np.isfinite(values).sum(axis=1) >= 2).any():
-            names += _BLOOD_FEATURES[kind]
-    if np.isfinite(data.log_tunel).any():
-        names.append("apoptosis")
-    return tuple(names)
+def _log_density(values: Array, courses: Array, error: Array, *, free_level: bool) -> Array:
+    """Log density of measurements around true courses, up to a constant of each animal.
 
+    Parameters
+    ----------
+    values, error
+        Measurements and their standard deviations, shape (animals, days); missing ones are NaN.
+    courses
+        Shape (mice, days).
+    free_level
+        Whether the level of each animal is its own (a flat prior is integrated over), so that only
+        the change over time tells.
 
-def _features(data: Trajectories, names: Sequence[str], rule: FlareRule) -> Array:
-    """Features of each animal, shape (animals, features); NaN where they cannot be computed."""
-    volume = data.log_volume
-    window = (data.days > 0) & (data.days <= rule.window_end)
-    start = volume[:, :1]
-    recent = _last_two(volume)
-    columns = {
-        "largest rise": _highest(volume[:, window]) - start[:, 0],
-        "fall from peak": recent - _highest(volume),
-        "change from start": recent - start[:, 0],
-        "recent growth rate": _recent_slope(data.days, volume),
-        "apoptosis": _last(data.log_tunel),
-    }
-    for kind, values in (("calcium", data.calcium), ("alp", data.log_alp)):
-        rise, fall = _BLOOD_FEATURES[kind]
-        columns[rise] = _highest(values) - _first(values)
-        columns[fall] = _last(values) - _highest(values)
-    return np.column_stack([columns[name] for name in names])
+    Returns
+    -------
+    numpy.ndarray
+        Shape (animals, mice).
+    """
+    weight = np.where(np.isfinite(values), 1.0 / error**2, 0.0)
+    known = np.nan_to_num(values)
+    linear = weight * known
+    squares = (linear * known).sum(axis=1)[:, None] - 2.0 * linear @ courses.T
+    squares = squares + weight @ (courses**2).T
+    if free_level:
+        total = np.maximum(weight.sum(axis=1), 1e-12)[:, None]
+        squares = squares - (linear.sum(axis=1)[:, None] - weight @ courses.T) ** 2 / total
+    result: Array = -0.5 * squares
+    return result
 
 
 def _highest(values: Array) -> Array:
@@ -420,68 +485,49 @@ def _last_two(values: Array) -> Array:
     return result
 
 
-def _recent_slope(days: Array, values: Array) -> Array:
-    """Least-squares growth rate over the last two weeks of each animal."""
-    known = np.isfinite(values)
-    last = np.where(known, days, -np.inf).max(axis=1, initial=-np.inf)
-    used = known & (days >= last[:, None] - _RECENT)
-    count = used.sum(axis=1)
-    filled = np.where(used, values, 0.0)
-    safe = np.maximum(count, 1)
-    mean_day = (used * days).sum(axis=1) / safe
-    mean_value = filled.sum(axis=1) / safe
-    centred = np.where(used, days - mean_day[:, None], 0.0)
-    spread = (centred**2).sum(axis=1)
-    product = (centred * (filled - mean_value[:, None])).sum(axis=1)
-    result: Array = np.where(count >= 2, product / np.where(spread > 0, spread, 1.0), np.nan)
-    return result
-
-
 @dataclass(frozen=True)
 class _Logistic:
-    centre: Array
-    scale: Array
-    weights: Array
+    """Probability of flare as a logistic function of the evidence."""
 
-    def probability(self, features: Array) -> Array:
-        standard = np.nan_to_num((features - self.centre) / self.scale)
-        linear = self.weights[0] + standard @ self.weights[1:]
+    centre: float
+    scale: float
+    intercept: float
+    slope: float
+
+    def probability(self, evidence: Array) -> Array:
+        linear = self.intercept + self.slope * (evidence - self.centre) / self.scale
         result: Array = 1.0 / (1.0 + np.exp(-np.clip(linear, -30.0, 30.0)))
         return result
 
 
-def _fit_logistic(features: Array, truth: Array) -> _Logistic:
+def _fit_logistic(evidence: Array, truth: Array) -> _Logistic:
     """Logistic regression with a ridge, by Newton's method; both kinds weigh the same."""
-    known = np.isfinite(features)
-    counts = np.maximum(known.sum(axis=0), 1)
-    centre = np.where(known, features, 0.0).sum(axis=0) / counts
-    spread = np.sqrt(np.where(known, (features - centre) ** 2, 0.0).sum(axis=0) / counts)
-    scale = np.where(spread > 1e-9, spread, 1.0)
-    standard = np.column_stack([np.ones(len(truth)), np.nan_to_num((features - centre) / scale)])
+    centre, scale = float(evidence.mean()), max(float(evidence.std()), 1e-9)
+    design = np.column_stack([np.ones(truth.size), (evidence - centre) / scale])
     share = truth.mean()
     balance = np.where(truth > 0.5, 0.5 / share, 0.5 / (1.0 - share))
-    penalty = np.diag([0.0] + [RIDGE] * features.shape[1])
-    weights = np.zeros(standard.shape[1])
+    penalty = np.diag([0.0, RIDGE])
+    weights = np.zeros(2)
     for _ in range(50):
-        probability = 1.0 / (1.0 + np.exp(-np.clip(standard @ weights, -30.0, 30.0)))
-        gradient = standard.T @ (balance * (truth - probability)) - penalty @ weights
-        curvature = (standard.T * (balance * probability * (1.0 - probability))) @ standard
-        step = np.linalg.solve(curvature + penalty + 1e-9 * np.eye(weights.size), gradient)
+        probability = 1.0 / (1.0 + np.exp(-np.clip(design @ weights, -30.0, 30.0)))
+        gradient = design.T @ (balance * (truth - probability)) - penalty @ weights
+        curvature = (design.T * (balance * probability * (1.0 - probability))) @ design
+        step = np.linalg.solve(curvature + penalty + 1e-9 * np.eye(2), gradient)
         weights = weights + step
         if np.abs(step).max() < 1e-8:
             break
-    return _Logistic(centre, scale, weights)
+    return _Logistic(centre, scale, float(weights[0]), float(weights[1]))
 
 
 def _cross_validated(
-    features: Array, truth: Array, day: float, rule: FlareScoreRule, seed: int
+    evidence: Array, truth: Array, day: float, rule: FlareScoreRule, seed: int
 ) -> Performance:
     """Leave whole animals out, a tenth at a time."""
     fold = np.random.default_rng(seed).permutation(truth.size) % FOLDS
     probability = np.empty_like(truth)
     for part in range(FOLDS):
-        model = _fit_logistic(features[fold != part], truth[fold != part])
-        probability[fold == part] = model.probability(features[fold == part])
+        model = _fit_logistic(evidence[fold != part], truth[fold != part])
+        probability[fold == part] = model.probability(evidence[fold == part])
     area, error = area_under_curve(probability, truth)
     decided = (probability >= rule.flare_above) | (probability <= rule.progression_below)
     wrong = decided & ((probability >= 0.5) != (truth > 0.5))

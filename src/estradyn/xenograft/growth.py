@@ -1,4 +1,4 @@
-"""Growth of log volume: a mixed model with one slope in the flare window and one after it."""
+"""Growth of log volume: a mixed model, either a line that bends after the window or a spline."""
 
 from __future__ import annotations
 
@@ -23,11 +23,15 @@ Array = NDArray[np.float64]
 
 Variance = Literal["by_arm", "pooled"]
 RandomSlopes = Literal["both_phases", "one_slope"]
+Curve = Literal["piecewise", "spline"]
 
 FEWEST_ANIMALS_BY_ARM = 5
 """An arm with fewer animals cannot have variances of its own."""
 
 INTERCEPT, WINDOW, AFTER, BASELINE = "intercept", "flare_window", "after_window", "baseline"
+
+FEWEST_DAYS_FOR_SPLINE = 6
+"""Days with measurements that a spline needs in each arm: one more than its coefficients."""
 
 
 @dataclass(frozen=True)
@@ -70,6 +74,8 @@ class GrowthModel:
         One fit per arm, or one for all arms under the key "".
     rows
         What was fitted.
+    knots
+        Knots of the spline, boundaries included; none for the piecewise line.
     """
 
     arms: tuple[str, ...]
@@ -79,6 +85,12 @@ class GrowthModel:
     phases: dict[str, tuple[str, ...]]
     fits: dict[str, MixedModel]
     rows: GrowthRows
+    knots: tuple[float, ...] = ()
+
+    @property
+    def curve(self) -> Curve:
+        """Shape of the mean course of an arm."""
+        return "spline" if self.knots else "piecewise"
 
     def combine(
         self, weights: dict[str, dict[str, float]], *, level: float = 0.95
@@ -89,7 +101,7 @@ class GrowthModel:
         the Welch-Satterthwaite degrees of freedom.
         """
         for arm, terms in weights.items():
-            if any(t not in (INTERCEPT, BASELINE) and t not in self.phases[arm] for t in terms):
+            if any(t in (WINDOW, AFTER) and t not in self.phases[arm] for t in terms):
                 return None
         parts: list[Estimate] = []
         for key, fit in self.fits.items():
@@ -104,17 +116,28 @@ class GrowthModel:
         return parts[0] if len(parts) == 1 else _sum_of_independent(parts, level)
 
     def slope(self, arm: str, phase: str, *, level: float = 0.95) -> Estimate | None:
-        """Growth rate of an arm per day in a phase."""
-        return self.combine({arm: {phase: 1.0}}, level=level)
+        """Growth rate of an arm per day in a phase; of a spline the mean over the phase."""
+        return self.combine({arm: self._slope_terms(phase, 1.0)}, level=level)
 
     def slope_difference(
         self, arm: str, reference: str, phase: str, *, level: float = 0.95
     ) -> Estimate | None:
         """Growth rate of an arm minus that of another."""
-        return self.combine({arm: {phase: 1.0}, reference: {phase: -1.0}}, level=level)
+        weights = {arm: self._slope_terms(phase, 1.0), reference: self._slope_terms(phase, -1.0)}
+        return self.combine(weights, level=level)
+
+    def _slope_terms(self, phase: str, sign: float) -> dict[str, float]:
+        """Weights of the growth rate in a phase."""
+        if not self.knots:
+            return {phase: sign}
+        ends = (self.knots[0], self.knot) if phase == WINDOW else (self.knot, self.last_day)
+        first, last = (_spline_values(day, self.knots) for day in ends)
+        return {t: sign * (last[t] - first[t]) / (ends[1] - ends[0]) for t in last}
 
     def terms_at(self, arm: str, day: float) -> dict[str, float]:
         """Weights that give the mean log volume of an arm on a day, at the mean baseline."""
+        if self.knots:
+            return {INTERCEPT: 1.0, **_spline_values(day, self.knots)}
         values = {INTERCEPT: 1.0, **_phase_values(day, self.knot)}
         return {t: v for t, v in values.items() if t == INTERCEPT or t in self.phases[arm]}
 
@@ -130,19 +153,23 @@ class GrowthModel:
         return self.combine({arm: self.terms_at(arm, day), reference: negative}, level=level)
 
 
-def growth_rows(measurements: pd.DataFrame, smallest_volume: float) -> GrowthRows:
+def growth_rows(
+    measurements: pd.DataFrame, smallest_volume: float, readout: str = "volume_mm3"
+) -> GrowthRows:
     """Prepare measurements for the model.
 
     Parameters
     ----------
     measurements
-        `animal`, `arm`, `day` and `volume_mm3`; rows without a volume are left out.
+        `animal`, `arm`, `day` and the readout; rows without it are left out.
     smallest_volume
-        Volumes below this (mm3) enter as this: a tumor that cannot be felt has no logarithm.
+        Readouts below this enter as this: a tumor that cannot be felt has no logarithm.
+    readout
+        Column that grows with the tumor; `log_volume` of the rows is then its logarithm.
     """
-    table = measurements.loc[measurements["volume_mm3"].notna()].sort_values(["animal", "day"])
-    table = table[["animal", "arm", "day", "volume_mm3"]].copy()
-    table["log_volume"] = np.log(table["volume_mm3"].clip(lower=smallest_volume))
+    table = measurements.loc[measurements[readout].notna()].sort_values(["animal", "day"])
+    table = table[["animal", "arm", "day", readout]].copy()
+    table["log_volume"] = np.log(table[readout].clip(lower=smallest_volume))
     baseline = table.loc[table["day"] <= 0].groupby("animal")["log_volume"].last()
     mean = float(baseline.mean()) if len(baseline) else 0.0
     table["log_baseline"] = table["animal"].map(baseline) - mean
@@ -160,12 +187,16 @@ def fit_growth(
     variance: Variance = "by_arm",
     random_slopes: RandomSlopes = "both_phases",
     adjust_for_baseline: bool = True,
+    curve: Curve = "piecewise",
+    readout: str = "volume_mm3",
 ) -> GrowthModel:
     """Fit log volume ~ arm + arm:window + arm:after (+ log baseline), random per animal.
 
     Time enters as min(day, knot) and max(day - knot, 0), so that each arm has a growth rate in the
-    flare window and one after it. Animals differ in intercept and in slope. All measurements of an
-    animal up to the day it left are used: leaving at a measured size is missing at random.
+    flare window and one after it; or as a natural cubic spline with a knot there and one in the
+    middle of either phase, whose growth rates are means over the phases. Animals differ in
+    intercept and in slope. All measurements of an animal up to the day it left are used: leaving at
+    a measured size is missing at random.
 
     Parameters
     ----------
@@ -185,13 +216,17 @@ def fit_growth(
         Animals differ in the slopes of "both_phases" or in "one_slope" over all time.
     adjust_for_baseline
         Whether log volume at the start is a covariate.
+    curve
+        "piecewise" or "spline".
+    readout
+        Column that grows with the tumor: calipers or light, never both in one model.
 
     Raises
     ------
     InputError
         When the visits of an arm do not determine its slopes.
     """
-    rows = growth_rows(measurements, smallest_volume)
+    rows = growth_rows(measurements, smallest_volume, readout)
     table = rows.table
     counts = table.groupby("arm")["animal"].nunique()
     for arm in arms:
@@ -203,10 +238,12 @@ def fit_growth(
     phases = {arm: _phases(table.loc[table["arm"] == arm, "day"], knot) for arm in arms}
     if counts.loc[list(arms)].min() < FEWEST_ANIMALS_BY_ARM:
         variance = "pooled"
+    last_day = float(table.groupby("arm")["day"].max().loc[list(arms)].min())
+    knots = _knots(table, arms, knot, last_day) if curve == "spline" else ()
 
     def fits_of(groups: dict[str, list[str]]) -> dict[str, MixedModel]:
         return {
-            key: _fit(table, members, phases, knot, random_slopes, adjust_for_baseline, key)
+            key: _fit(table, members, phases, knot, knots, random_slopes, adjust_for_baseline, key)
             for key, members in groups.items()
         }
 
@@ -218,8 +255,44 @@ def fit_growth(
             variance = "pooled"
     if variance == "pooled":
         fits = fits_of({"": list(arms)})
-    last_day = float(table.groupby("arm")["day"].max().loc[list(arms)].min())
-    return GrowthModel(tuple(arms), knot, last_day, variance, phases, fits, rows)
+    return GrowthModel(tuple(arms), knot, last_day, variance, phases, fits, rows, knots)
+
+
+def _knots(
+    table: pd.DataFrame, arms: Sequence[str], knot: float, last_day: float
+) -> tuple[float, ...]:
+    """First and last day, the end of the window and the middle of either phase."""
+    days = table.groupby("arm")["day"].nunique()
+    first = float(table.groupby("arm")["day"].min().max())
+    few = [arm for arm in arms if days[arm] < FEWEST_DAYS_FOR_SPLINE]
+    if few or not first < knot < last_day:
+        where = f"arm '{few[0]}': found {days[few[0]]} days" if few else "found no days"
+        raise InputError(
+            f"{where} with volumes around the end of the flare window on day {knot:g}, allowed "
+            f"{FEWEST_DAYS_FOR_SPLINE} or more on both sides of it for a spline"
+        )
+    return (first, (first + knot) / 2.0, knot, (knot + last_day) / 2.0, last_day)
+
+
+def _spline_values(day: float, knots: Sequence[float]) -> dict[str, float]:
+    """Natural cubic spline without its constant: linear beyond the outer knots.
+
+    The basis is that of Hastie, Tibshirani and Friedman, "The Elements of Statistical Learning",
+    2nd ed., equation 5.4, on the unit interval between the outer knots.
+    """
+    span = knots[-1] - knots[0]
+    place = (day - knots[0]) / span
+    scaled = [(knot - knots[0]) / span for knot in knots]
+
+    def truncated(k: int) -> float:
+        top = max(place - scaled[k], 0.0) ** 3 - max(place - scaled[-1], 0.0) ** 3
+        return top / (scaled[-1] - scaled[k])
+
+    last = truncated(len(knots) - 2)
+    values = {"spline 1": place}
+    for k in range(len(knots) - 2):
+        values[f"spline {k + 2}"] = truncated(k) - last
+    return values
 
 
 def _phase_values(day: float, knot: float) -> dict[str, float]:
@@ -242,6 +315,7 @@ def _fit(
     arms: Sequence[str],
     phases: dict[str, tuple[str, ...]],
     knot: float,
+    knots: Sequence[float],
     random_slopes: RandomSlopes,
     adjust_for_baseline: bool,
     key: str,
@@ -255,9 +329,13 @@ def _fit(
         own: Array = np.where(part["arm"] == arm, 1.0, 0.0)
         columns.append(own)
         names.append(f"{arm}:{INTERCEPT}")
-        for phase in phases[arm]:
-            columns.append(own * values[phase])
-            names.append(f"{arm}:{phase}")
+        shapes = {phase: values[phase] for phase in phases[arm]}
+        if knots:
+            rows = [_spline_values(float(d), knots) for d in day]
+            shapes = {term: np.array([row[term] for row in rows]) for term in rows[0]}
+        for term, shape in shapes.items():
+            columns.append(own * shape)
+            names.append(f"{arm}:{term}")
     if adjust_for_baseline:
         columns.append(part["log_baseline"].to_numpy(dtype=np.float64))
         names.append(BASELINE)

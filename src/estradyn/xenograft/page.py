@@ -34,6 +34,10 @@ _QUANTITY_TEXT = {
     "growth_rate_difference": "Difference in growth rate",
     "geometric_mean_volume": "Mean volume",
     "volume_ratio_to_control": "Volume ratio",
+    "light_growth_rate": "Growth rate of light",
+    "light_growth_rate_difference": "Difference in growth rate of light",
+    "geometric_mean_flux": "Mean photon flux",
+    "flux_ratio_to_control": "Ratio of photon flux",
 }
 
 
@@ -237,12 +241,24 @@ def _model_text(analysis: Analysis) -> str:
         if growth.variance == "by_arm"
         else "all arms share their variances, for one has too few animals or visits for its own"
     )
+    shape = (
+        f"one growth rate to day {growth.knot:g} and one after it"
+        if growth.curve == "piecewise"
+        else "a natural cubic spline with knots on days "
+        f"{', '.join(f'{day:g}' for day in growth.knots)}, whose growth rates are means to day "
+        f"{growth.knot:g} and after it"
+    )
+    light = (
+        " Photon flux (bioluminescence) has a model of its own and is never pooled with volumes."
+        if analysis.light is not None
+        else ""
+    )
     return (
-        "Linear mixed model of log volume by restricted maximum likelihood: for each arm one "
-        f"growth rate to day {growth.knot:g} and one after it, log baseline as covariate, animals "
+        "Linear mixed model of log volume by restricted maximum likelihood: for each arm "
+        f"{shape}, log baseline as covariate, animals "
         f"with their own intercept and growth rates; {variances}. Intervals and p-values use "
         "Satterthwaite degrees of freedom and are not corrected for multiple comparisons. "
-        f"Mean volumes are geometric, for an animal of mean baseline. {volume}"
+        f"Mean volumes are geometric, for an animal of mean baseline. {volume}{light}"
     )
 
 
@@ -257,11 +273,12 @@ def _score_text(analysis: Analysis) -> str:
     site = "in bone" if analysis.in_bone else "under the skin"
     return (
         f"For each animal that rose by {rule.early_rise:g} % or more by day {rule.window_end:g}, "
-        f"a logistic score weighs {', '.join(flare.features)}. It was trained on "
-        f"{flare.simulated_animals} animals of a statistical generator with tumors {site}, half "
-        "with a flare that responds and half with progression, measured on the visits of this "
-        "study: the probabilities are calibrated on simulated animals, not on real ones. Above "
-        f"{score.flare_above:g} it says flare, below {score.progression_below:g} progression, "
+        f"a score compares how likely its course ({', '.join(flare.channels)}) is under "
+        f"mechanistic mice with tumors {site} that flare and under such mice that progress, "
+        f"{flare.simulated_animals} in all. It is calibrated on the same mice measured on the "
+        "visits of this study, as many of either kind: on simulated animals, not on real ones. "
+        f"Above {score.flare_above:g} it says flare, below {score.progression_below:g} "
+        "progression, "
         "between them indeterminate. A rule fixed beforehand says flare when the latest volumes "
         f"are {score.given_back:g} % or more below the highest and calcium has come down, "
         f"progression when they are {score.further_growth:g} % or more above the end of the window "
@@ -278,7 +295,7 @@ def _estimate_rows(analysis: Analysis) -> list[dict[str, str]]:
         if np.isfinite(row["day"]):
             when = f"on day {row['day']:g}"
         against = f", against {row['reference']}" if row["reference"] else ""
-        ratio = row["quantity"] in ("geometric_mean_volume",)
+        ratio = row["quantity"] in ("geometric_mean_volume", "geometric_mean_flux")
         rows.append(
             {
                 "quantity": f"{_QUANTITY_TEXT[row['quantity']]} {when}{against}",

@@ -16,7 +16,13 @@ from estradyn.xenograft.design_warnings import DesignWarning, design_warnings
 from estradyn.xenograft.growth import AFTER
 from estradyn.xenograft.humane_endpoints import NUDE_MOUSE_ENDPOINTS, HumaneEndpoint
 from estradyn.xenograft.plan_file import Plan
-from estradyn.xenograft.power import GENERATOR, chosen_size, power_curve
+from estradyn.xenograft.power import (
+    GENERATOR,
+    SLOWER,
+    chosen_size,
+    expected_courses,
+    power_curve,
+)
 from estradyn.xenograft.randomisation import (
     Allocation,
     balance_table,
@@ -37,6 +43,8 @@ class StudyPlan:
         What was asked for.
     power
         Power at each group size; see `power_curve`.
+    courses
+        What tumors truly do on the mechanistic mouse; see `expected_courses`.
     animals_per_arm
         Main animals per arm; satellites come on top.
     to_inoculate
@@ -59,6 +67,7 @@ class StudyPlan:
 
     plan: Plan
     power: pd.DataFrame
+    courses: pd.DataFrame
     animals_per_arm: int
     to_inoculate: int
     calendar: pd.DataFrame
@@ -107,12 +116,14 @@ def make_plan(
         _check_number(len(listed), size, plan)
         allocation = randomise(listed, names, size, plan.seed)
     days = calendar(plan)
-    warnings = design_warnings(plan, days, chosen)
+    courses = expected_courses(plan)
+    warnings = design_warnings(plan, days, chosen, courses)
     satellites = plan.schedule.satellites_per_arm * len(_early_histology(plan))
     needed = (size + satellites) * len(names)
     result = StudyPlan(
         plan=plan,
         power=curve,
+        courses=courses,
         animals_per_arm=size,
         to_inoculate=math.ceil(needed / plan.take_rate),
         calendar=days,
@@ -143,7 +154,9 @@ def _early_histology(plan: Plan) -> list[int]:
 def _arrive(made: StudyPlan) -> pd.DataFrame:
     plan, schedule = made.plan, made.plan.schedule
     after = made.power[
-        (made.power["phase"] == AFTER) & (made.power["animals_per_arm"] == made.animals_per_arm)
+        (made.power["phase"] == AFTER)
+        & (made.power["direction"] == SLOWER)
+        & (made.power["animals_per_arm"] == made.animals_per_arm)
     ]
     power = "; ".join(
         f"{row['arm']}: {row['power']:.2f} ± {row['monte_carlo_error']:.2f}"
@@ -152,7 +165,7 @@ def _arrive(made: StudyPlan) -> pd.DataFrame:
     satellites = ", ".join(str(day) for day in _early_histology(plan))
     limits = "; ".join(f"{one.quantity} {one.take_off:g} {one.unit}" for one in made.endpoints)
     known = {
-        1: f"{len(plan.arms)} arms: {'; '.join(f'{a.name} ({a.treatment})' for a in plan.arms)}. "
+        1: f"{len(plan.arms)} arms: {'; '.join(f'{a.name} ({a.description})' for a in plan.arms)}. "
         f"Control: {plan.arms[0].name}. The animal is the experimental unit.",
         2: f"{made.animals_per_arm} animals per arm and {schedule.satellites_per_arm} satellites "
         f"per arm for histology on day {satellites or '(none)'}; {made.to_inoculate} animals to "
@@ -174,7 +187,8 @@ def _arrive(made: StudyPlan) -> pd.DataFrame:
         f"of freedom, two-sided alpha {plan.power.alpha:g} divided by the number of treated arms.",
         8: f"{plan.strain}, {plan.body_weight_g:g} g expected; {plan.cell_line} tumors "
         f"{'in bone' if plan.in_bone else 'under the skin'}; estradiol pellet "
-        f"{plan.estradiol_pellet_mg:g} mg.",
+        f"{plan.estradiol_pellet_mg:g} mg, "
+        f"ovaries {'removed' if plan.ovariectomized else 'intact'}.",
         9: f"First dose on day 0; {len(schedule.measure_day)} measurements to day "
         f"{schedule.duration_day}; blood of {schedule.blood_sample_uL:g} µL on "
         f"{len(schedule.blood_day)} days; see the calendar.",

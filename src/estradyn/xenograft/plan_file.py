@@ -8,10 +8,12 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from estradyn.model.composition import drug_records
+from estradyn.model.sources import models_directory
 from estradyn.trial.quantities import fault
 from estradyn.trial.study_faults import first_fault
 from estradyn.trial.study_text import read_study_text
-from estradyn.xenograft.statistical_mouse import Course
+from estradyn.xenograft.mice import MOUSE, Route
 
 MOST_GROUP_SIZES = 12
 MOST_SIMULATIONS = 2_000
@@ -23,32 +25,52 @@ class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
-class Shares(_Section):
-    """Probability of each true course; they sum to 1."""
-
-    flare_response: float = Field(default=0.0, ge=0, le=1, description="a number from 0 to 1")
-    response: float = Field(default=0.0, ge=0, le=1, description="a number from 0 to 1")
-    stable: float = Field(default=0.0, ge=0, le=1, description="a number from 0 to 1")
-    progression: float = Field(default=0.0, ge=0, le=1, description="a number from 0 to 1")
-
-    @model_validator(mode="after")
-    def _sums_to_one(self) -> Shares:
-        total = self.flare_response + self.response + self.stable + self.progression
-        if abs(total - 1.0) > 1e-6:
-            raise fault(f"shares that sum to {total:g}", "shares that sum to 1", ())
-        return self
-
-    def by_course(self) -> dict[Course, float]:
-        """Shares by course."""
-        return {course: float(getattr(self, str(course))) for course in Course}
-
-
 class PlannedArm(_Section):
     """One arm; the first of the plan is the control."""
 
     name: _Text = Field(description="a name of up to 200 characters")
-    treatment: _Text = Field(description="text: drug, dose, route and interval")
-    expected: Shares = Field(description="the share of animals with each course")
+    treatment: _Text | None = Field(
+        default=None, description="text for people; without it, drug, dose and route"
+    )
+    drug: str | None = Field(default=None, description="a drug known in mice, or none for vehicle")
+    dose_mg_per_kg: float = Field(default=0.0, ge=0, le=1000, description="mg/kg, 0 to 1000")
+    route: Route = Field(
+        default=Route.GAVAGE, description=f"{', '.join(Route)}; a pellet is put in once"
+    )
+    interval_day: float = Field(default=1.0, gt=0, le=60, description="days between doses")
+    last_day: float | None = Field(
+        default=None, ge=0, le=365, description="the day after which no dose is given"
+    )
+
+    @model_validator(mode="after")
+    def _is_whole(self) -> PlannedArm:
+        if self.drug is None:
+            if self.dose_mg_per_kg > 0:
+                raise fault("a dose without a drug", "a drug with it", ("dose_mg_per_kg",))
+            return self
+        known = drug_records(models_directory(), MOUSE)
+        if self.drug not in known:
+            allowed = f"a drug known in mice: {', '.join(known)}"
+            raise fault(f"the drug '{self.drug}'", allowed, ("drug",))
+        if self.dose_mg_per_kg == 0:
+            raise fault("a drug without a dose", "mg/kg above 0", ("dose_mg_per_kg",))
+        return self
+
+    @property
+    def description(self) -> str:
+        """The treatment in words."""
+        if self.treatment is not None:
+            return self.treatment
+        if self.drug is None:
+            return "vehicle"
+        dose = f"{self.drug} {self.dose_mg_per_kg:g} mg/kg"
+        if self.route is Route.PELLET:
+            return f"{dose} as a pellet"
+        often = "daily" if self.interval_day == 1 else f"every {self.interval_day:g} days"
+        return f"{dose} {_BY[self.route]}, {often}"
+
+
+_BY = {Route.GAVAGE: "by gavage", Route.SUBCUTANEOUS: "under the skin"}
 
 
 class Schedule(_Section):
@@ -67,6 +89,9 @@ class Schedule(_Section):
     blood_sample_uL: float = Field(  # noqa: N815
         default=30.0, gt=0, le=2000, description="microlitres per sample, 0 to 2000"
     )
+    light_day: tuple[int, ...] = Field(
+        default=(), max_length=400, description="a list of days with bioluminescence"
+    )
     histology_day: tuple[int, ...] = Field(
         default=(14,), max_length=20, description="a list of days with terminal histology"
     )
@@ -77,7 +102,7 @@ class Schedule(_Section):
 
     @model_validator(mode="after")
     def _within_the_study(self) -> Schedule:
-        for name in ("measure_day", "blood_day", "histology_day"):
+        for name in ("measure_day", "blood_day", "light_day", "histology_day"):
             days: tuple[int, ...] = getattr(self, name)
             if list(days) != sorted(set(days)):
                 raise fault("days that repeat or fall", "each day once, ascending", (name,))
@@ -123,8 +148,12 @@ class Plan(_Section):
         Whether a pilot has shown a dose with flare.
     take_rate
         Share of inoculated animals that grow a tumor.
+    ovariectomized
+        Whether the mice have no ovaries.
+    observers
+        People who measure, each on some visits.
     growth_rate_per_day
-        Expected growth rate of a progressing tumor.
+        Expected growth rate of a tumor with as much estradiol as it can use.
     baseline_volume_mm3, body_weight_g
         Expected at the first dose.
     in_bone
@@ -141,6 +170,8 @@ class Plan(_Section):
     cell_line: _Text = Field(default="MCF-7", description="text of up to 200 characters")
     in_bone: bool = Field(default=False, strict=True, description="true or false")
     estradiol_pellet_mg: float = Field(default=0.0, ge=0, le=10, description="mg, 0 to 10")
+    ovariectomized: bool = Field(default=False, strict=True, description="true or false")
+    observers: int = Field(default=1, ge=1, le=20, description="a number of people, 1 to 20")
     dose_finding_pilot: bool = Field(default=False, strict=True, description="true or false")
     take_rate: float = Field(default=0.8, gt=0, le=1, description="a number from 0 to 1")
     growth_rate_per_day: float = Field(default=0.045, gt=0, le=0.5, description="0 to 0.5 per day")

@@ -18,11 +18,13 @@ from estradyn.xenograft.analysis_files import write_csv
 from estradyn.xenograft.growth import AFTER, WINDOW
 from estradyn.xenograft.page import NOTICE, drawn, study_environment
 from estradyn.xenograft.plan import StudyPlan
-from estradyn.xenograft.power import GENERATOR
+from estradyn.xenograft.power import GENERATOR, TESTS
+from estradyn.xenograft.simulated_study import Course
 
 PLAN_FILES = (
     "plan.html",
     "power.csv",
+    "courses.csv",
     "allocation.csv",
     "allocation_scheme.csv",
     "balance.csv",
@@ -69,6 +71,7 @@ def write_plan(made: StudyPlan, out: str | Path) -> Path:
     with output_folder(place, PLAN_FILES) as folder:
         (folder / "plan.html").write_text(page, encoding="utf-8")
         write_csv(made.power, folder / "power.csv")
+        write_csv(made.courses, folder / "courses.csv")
         write_csv(made.calendar, folder / "calendar.csv")
         write_csv(pd.DataFrame([one.__dict__ for one in made.endpoints]), folder / _ENDPOINTS)
         write_csv(
@@ -97,6 +100,26 @@ _BALANCE_TEXT = {
     "weight_g_sd": "SD of weight, g",
     "cages": "Cages",
 }
+
+_COURSE_TEXT = {
+    str(Course.FLARE_RESPONSE): "Flare, then response",
+    str(Course.FLARE_STASIS): "Flare, then stasis",
+    str(Course.RESPONSE): "Response",
+    str(Course.STABLE): "Stable",
+    str(Course.PROGRESSION): "Progression",
+}
+
+
+def _course_rows(made: StudyPlan) -> list[list[str]]:
+    """Percent of animals with each true course, by arm."""
+    percent: dict[tuple[str, str], float] = {
+        (row["arm"], row["course"]): row["percent"] for row in made.courses.to_dict("records")
+    }
+    return [
+        [arm.name, *(f"{percent[arm.name, course]:.0f}" for course in _COURSE_TEXT)]
+        for arm in made.plan.arms
+    ]
+
 
 _ENDPOINTS = "humane_endpoints.csv"
 
@@ -132,6 +155,8 @@ def plan_html(made: StudyPlan) -> str:
             phases=_PHASES,
             plan=made.plan,
             power=made.power.to_dict("records"),
+            courses=_course_rows(made),
+            course_names=list(_COURSE_TEXT.values()),
             reserve="" if made.allocation is None else ", ".join(made.allocation.reserve),
             satellites=made.plan.schedule.satellites_per_arm * len(early),
             style=house_style(),
@@ -147,7 +172,7 @@ def _power_figure(made: StudyPlan) -> Figure:
         high=(made.power["power"] + 1.96 * made.power["monte_carlo_error"]).clip(upper=1.0),
     ).round(4)
     panels = []
-    for phase, title in _PHASES.items():
+    for phase, direction in TESTS:
         x = alt.X(
             "animals_per_arm:Q",
             title="Animals per arm",
@@ -155,7 +180,8 @@ def _power_figure(made: StudyPlan) -> Figure:
             axis=alt.Axis(grid=False, tickMinStep=1),
         )
         y = alt.Y("power:Q", title="Power", scale=alt.Scale(domain=[0, 1]))
-        base = alt.Chart(data[data["phase"] == phase]).encode(x=x)
+        shown = data[(data["phase"] == phase) & (data["direction"] == direction)]
+        base = alt.Chart(shown).encode(x=x)
         target = pd.DataFrame({"power": [made.plan.power.target]})
         panels.append(
             alt.layer(
@@ -166,14 +192,17 @@ def _power_figure(made: StudyPlan) -> Figure:
                 base.mark_line(point=True).encode(
                     y=y, color=arm_color(palette, legend=alt.Legend())
                 ),
-            ).properties(title=f"Slower growth {title}", width=330, height=230)
+            ).properties(
+                title=f"{direction.capitalize()} growth {_PHASES[phase]}", width=210, height=210
+            )
         )
     return Figure(
         identifier="power-curve",
         title="Power by group size",
         caption=(
-            f"Share of {made.plan.power.simulations} simulated studies that find slower growth "
-            "than in the control, with its 95 % Monte-Carlo interval. Dashed: the power wanted."
+            f"Share of {made.plan.power.simulations} simulated studies that find slower growth, "
+            "or in the flare window faster growth, than in the control, with its 95 % "
+            "Monte-Carlo interval. Dashed: the power wanted."
         ),
-        chart=alt.hconcat(*panels, spacing=70),
+        chart=alt.hconcat(*panels, spacing=60),
     )

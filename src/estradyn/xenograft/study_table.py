@@ -61,6 +61,8 @@ NUMBERS: dict[str, Column] = {
     "volume_mm3": Column("volume_mm3", upper=100_000.0),
     "volume_cm3": Column("volume_mm3", upper=100.0, factor=1000.0),
     "volume_mL": Column("volume_mm3", upper=100.0, factor=1000.0),
+    "flux_photons_per_s": Column("flux_photons_per_s", upper=1e15),
+    "total_flux_p_per_s": Column("flux_photons_per_s", upper=1e15),
     "weight_g": Column("weight_g", upper=100.0),
     "body_weight_g": Column("weight_g", upper=100.0),
     "dose_mg_per_kg": Column("dose_mg_per_kg", upper=10_000.0),

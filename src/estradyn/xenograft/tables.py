@@ -61,6 +61,7 @@ _ANIMAL_TEXTS = (
 
 _MARKERS = {
     "volume_mm3": "mm3",
+    "flux_photons_per_s": "photons/s",
     "weight_g": "g",
     "calcium_mmol_per_L": "mmol/L",
     "alp_U_per_L": "U/L",

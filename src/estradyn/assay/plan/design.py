@@ -98,12 +98,15 @@ class MediumPlan(_Section):
     ----------
     charcoal_stripped, phenol_red_free
         Whether serum and medium are free of estrogen.
+    serum_percent
+        Serum by volume; it binds the drug.
     deprivation_h
         Hours in that medium before treatment.
     """
 
     charcoal_stripped: bool = True
     phenol_red_free: bool = True
+    serum_percent: float = Field(default=10.0, ge=0, le=100)
     deprivation_h: float = Field(default=48.0, ge=0)
 
 
@@ -136,6 +139,8 @@ class AssayDesign(_Section):
         `randomised` (each plate its own) or `blocked` (treatments side by side, all plates alike).
     well_volume
         Final volume of a well, microlitres.
+    cells_per_well
+        Cells seeded into a well; without it, what is usual for the plate.
     vehicle_limit
         Largest percentage of vehicle in a well before the plan warns.
     seed
@@ -159,6 +164,7 @@ class AssayDesign(_Section):
     edge_wells: bool = False
     arrangement: Literal["randomised", "blocked"] = "randomised"
     well_volume: float = Field(default=100.0, gt=0, le=5000)
+    cells_per_well: float | None = Field(default=None, gt=0, le=1e7)
     vehicle_limit: float = Field(default=0.1, gt=0, le=5)
     seed: int = Field(default=1, ge=0)
 

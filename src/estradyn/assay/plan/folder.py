@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
@@ -18,18 +21,28 @@ from estradyn.assay.series import dose_text
 from estradyn.assay.wells import PLATE_SHAPES, row_name
 from estradyn.output_folder import output_folder
 
+if TYPE_CHECKING:
+    from estradyn.assay.simulate.power import ZonePower
+
 FILES = (
     "layout.toml",
     "maps",
     "plates.csv",
     "dilutions.csv",
     "pipetting.csv",
+    "power.csv",
     "bench_sheet.html",
 )
 """Everything a plan leaves in its folder."""
 
 
-def write_plan(design: AssayDesign, path: str | Path) -> Path:
+def write_plan(
+    design: AssayDesign,
+    path: str | Path,
+    *,
+    power: Sequence[ZonePower] = (),
+    power_note: str = "",
+) -> Path:
     """Write everything the bench needs.
 
     Parameters
@@ -38,7 +51,12 @@ def write_plan(design: AssayDesign, path: str | Path) -> Path:
         The planned assay.
     path
         Folder; it holds `layout.toml` (wellmap, all plates), `maps/PLATE.csv` (plater),
-        `plates.csv`, `dilutions.csv`, `pipetting.csv` and `bench_sheet.html`.
+        `plates.csv`, `dilutions.csv`, `pipetting.csv`, `bench_sheet.html` and, where power was
+        estimated, `power.csv`.
+    power
+        How often simulated runs found the zone; see `estradyn.assay.simulate.zone_power`.
+    power_note
+        A sentence on how that was counted, or why it was not.
 
     Returns
     -------
@@ -67,11 +85,36 @@ def write_plan(design: AssayDesign, path: str | Path) -> Path:
             ("pipetting", pipetting),
         ):
             table.to_csv(folder / f"{name}.csv", index=False, lineterminator="\n")
-        (folder / "bench_sheet.html").write_text(bench_sheet(design), encoding="utf-8")
+        if power:
+            table = _power_table(power)
+            table.to_csv(folder / "power.csv", index=False, lineterminator="\n")
+        page = bench_sheet(design, power=power, power_note=power_note)
+        (folder / "bench_sheet.html").write_text(page, encoding="utf-8")
     return path / "bench_sheet.html"
 
 
-def bench_sheet(design: AssayDesign) -> str:
+def _power_table(power: Sequence[ZonePower]) -> pd.DataFrame:
+    """Power at each time, with the zone that was to be found (doses in mol/L)."""
+    return pd.DataFrame(
+        [
+            {
+                "time_h": one.time_h,
+                "found": one.found,
+                "runs": one.runs,
+                "lower": round(one.lower, 4),
+                "upper": round(one.upper, 4),
+                "true_peak_dose": float(f"{one.truth.peak_dose:.4g}"),
+                "true_peak_percent": float(f"{one.truth.peak_percent:.4g}"),
+                "true_limiting_dose": float(f"{one.truth.limiting_dose:.4g}"),
+            }
+            for one in power
+        ]
+    )
+
+
+def bench_sheet(
+    design: AssayDesign, *, power: Sequence[ZonePower] = (), power_note: str = ""
+) -> str:
     """A printable page with warnings, steps, dilutions, volumes and a map of every plate."""
     environment = Environment(
         loader=PackageLoader("estradyn.assay.plan", "template"),
@@ -115,6 +158,22 @@ def bench_sheet(design: AssayDesign) -> str:
         version=__version__,
         style=Markup(style),
         warnings=design_warnings(design),
+        power=[
+            {
+                "time": f"{one.time_h:g} h",
+                "found": f"{one.found} of {one.runs}",
+                "interval": f"{one.lower:.0%} to {one.upper:.0%}",
+                "peak": (
+                    f"{one.truth.peak_percent:.0f} % of vehicle at "
+                    f"{dose_text(one.truth.peak_dose, 'M')}"
+                    if one.has_zone
+                    else "none"
+                ),
+                "back": dose_text(one.truth.limiting_dose, "M") if one.has_zone else "–",
+            }
+            for one in power
+        ],
+        power_note=power_note,
         dilutions=dilution_table(design).to_dict("records"),
         pipetting=[
             {

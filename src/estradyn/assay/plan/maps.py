@@ -18,8 +18,8 @@ def plate_maps(design: AssayDesign) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        Columns `plate`, `time_h`, `well`, `row`, `column`, `role`, `drug`, `dose` (mol/L),
-        `agonist`, `agonist_dose`; only used wells.
+        Columns `plate`, `repeat` (number of the plate among those of its time), `time_h`, `well`,
+        `row`, `column`, `role`, `drug`, `dose` (mol/L), `agonist`, `agonist_dose`; only used wells.
     """
     generator = np.random.default_rng(design.seed)
     agonist = "" if design.agonist is None else design.agonist.name
@@ -40,6 +40,7 @@ def plate_maps(design: AssayDesign) -> pd.DataFrame:
                 rows.append(
                     {
                         "plate": f"{time:g}h_{number}",
+                        "repeat": number,
                         "time_h": time,
                         "well": well_name(row, column),
                         "row": row,

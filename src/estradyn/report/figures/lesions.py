@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import altair as alt
 import numpy as np
 import pandas as pd
@@ -157,14 +159,14 @@ def _waterfall_shapes(patients: pd.DataFrame, width: int) -> tuple[pd.DataFrame,
     return outline, bars
 
 
-def spider(assessments: pd.DataFrame, patients: pd.DataFrame, palette: ArmPalette) -> Figure | None:
+def spider(assessments: Path, patients: pd.DataFrame, palette: ArmPalette) -> Figure | None:
     """Change from baseline at every scan, one line per patient, one panel per arm.
 
     Parameters
     ----------
     assessments
-        Needs `patient_id`, `arm`, `actual_day`, `on_study` and `sum_of_longest_diameters`; the
-        earliest scan of a patient is her baseline.
+        Assessment table; needs `patient_id`, `arm`, `actual_day`, `on_study` and
+        `sum_of_longest_diameters`; the earliest scan of a patient is her baseline.
     patients
         Needs `patient_id`, `arm` and `symptomatic_flare`.
     palette
@@ -175,9 +177,13 @@ def spider(assessments: pd.DataFrame, patients: pd.DataFrame, palette: ArmPalett
     Figure or None
         None when nobody was scanned twice.
     """
-    scans = assessments[assessments["on_study"]].dropna(subset=["sum_of_longest_diameters"])
-    scans = scans.sort_values("actual_day")
     keys = ["arm", "patient_id"]
+    scans = pd.read_parquet(
+        assessments,
+        columns=[*keys, "actual_day", "sum_of_longest_diameters"],
+        filters=[("on_study", "=", True)],
+    )
+    scans = scans.dropna(subset=["sum_of_longest_diameters"]).sort_values("actual_day")
     scans = scans.assign(arm=scans["arm"].astype(str))
     baseline = scans.groupby(keys)["sum_of_longest_diameters"].transform("first")
     scans = scans[(baseline > 0) & (scans.groupby(keys)["arm"].transform("size") > 1)]

@@ -1,0 +1,106 @@
+"""A shipped model as SBML in which a condition table alone can say what is given.
+
+PEtab states conditions as values of parameters and knows no doses. So the model gets a clock for
+each drug: an event that adds `<drug>_dose` to the drug's state every `<drug>_interval` until
+`<drug>_stop`. Changes from baseline need the value before treatment: an event at the start keeps
+each output asked for in `<output>_at_start`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import libsbml
+
+from estradyn.model import load_patient_model
+from estradyn.model.export import export_sbml
+
+AT_START = "_at_start"
+
+
+def experiment_sbml(
+    model_name: str,
+    remembered: Sequence[str],
+    *,
+    drugs: Sequence[str] | None = None,
+    values: Mapping[str, float] | None = None,
+) -> str:
+    """Write a model with dose clocks and memories of its values before treatment.
+
+    Parameters
+    ----------
+    model_name
+        A shipped model.
+    remembered
+        Variables whose value at the start is kept as `<name>_at_start`.
+    drugs
+        Drugs that the model holds; all with a record by default. Each brings the parameters
+        `<drug>_dose` (in the unit of its record), `<drug>_interval` and `<drug>_stop` (in the
+        model's time unit), with no dose by default.
+    values
+        Values of parameters other than the tables', say of the typical individual.
+
+    Raises
+    ------
+    ModelError, ParameterError, UnitError
+        If the model's texts or tables have a fault.
+    """
+    patient_model = load_patient_model(model_name=model_name, drugs=drugs)
+    document = libsbml.readSBMLFromString(export_sbml(model_name, values, drugs=drugs))
+    model = document.getModel()
+    for name, record in patient_model.drugs.items():
+        _add_clock(model, name, record.dose_state)
+    _add_memories(model, remembered)
+    return str(libsbml.writeSBMLToString(document))
+
+
+def _add_clock(model: libsbml.Model, drug: str, state: str) -> None:
+    time_units = model.getTimeUnits()
+    unit_of_state = model.getElementBySId(state).getUnits()
+    _add_parameter(model, f"{drug}_dose", 0.0, unit_of_state, constant=True)
+    _add_parameter(model, f"{drug}_interval", 24.0, time_units, constant=True)
+    _add_parameter(model, f"{drug}_stop", 0.0, time_units, constant=True)
+    _add_parameter(model, f"{drug}_next_dose", 0.0, time_units, constant=False)
+    _add_event(
+        model,
+        f"give_{drug}",
+        f"time >= {drug}_next_dose && time < {drug}_stop",
+        {
+            state: f"{state} + {drug}_dose",
+            f"{drug}_next_dose": f"{drug}_next_dose + {drug}_interval",
+        },
+    )
+
+
+def _add_memories(model: libsbml.Model, names: Sequence[str]) -> None:
+    for name in names:
+        units = model.getElementBySId(name).getUnits()
+        _add_parameter(model, name + AT_START, 1.0, units, constant=False)
+    if names:
+        _add_event(model, "remember", "time >= 0", {name + AT_START: name for name in names})
+
+
+def _add_parameter(
+    model: libsbml.Model, name: str, value: float, units: str, *, constant: bool
+) -> None:
+    parameter = model.createParameter()
+    parameter.setId(name)
+    parameter.setValue(value)
+    parameter.setUnits(units)
+    parameter.setConstant(constant)
+
+
+def _add_event(
+    model: libsbml.Model, name: str, condition: str, assignments: Mapping[str, str]
+) -> None:
+    event = model.createEvent()
+    event.setId(name)
+    event.setUseValuesFromTriggerTime(True)
+    trigger = event.createTrigger()
+    trigger.setInitialValue(False)
+    trigger.setPersistent(True)
+    trigger.setMath(libsbml.parseL3Formula(condition))
+    for variable, formula in assignments.items():
+        assignment = event.createEventAssignment()
+        assignment.setVariable(variable)
+        assignment.setMath(libsbml.parseL3Formula(formula))

@@ -1,0 +1,28 @@
+"""Predictions for published numbers of women: virtual trials, and levels after single regimens."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from estradyn.scorecard import regimens
+from estradyn.scorecard.prediction import Prediction, Progress
+from estradyn.scorecard.targets import Target
+from estradyn.scorecard.virtual_trials import VirtualTrials
+
+
+def predict(
+    targets: Sequence[Target],
+    *,
+    workers: int,
+    progress: Progress | None,
+    patients: int | None = None,
+) -> Mapping[str, Prediction]:
+    """Simulate what the targets ask for; see `estradyn.scorecard.prediction.Predictor`.
+
+    A scenario that begins with `women:` is a regimen (`estradyn.scorecard.regimens`), any other an
+    arm of a study file in `scenarios/` (`estradyn.scorecard.virtual_trials`).
+    """
+    levels = [one for one in targets if one.scenario.startswith(f"{regimens.SCENARIO}: ")]
+    trials = [one for one in targets if one not in levels]
+    found = regimens.predict_levels(levels, workers=workers, progress=progress, patients=patients)
+    return {**found, **VirtualTrials(workers, progress, patients).predictions(trials)}

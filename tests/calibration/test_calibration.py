@@ -1,0 +1,225 @@
+"""Calibration against closed forms, and problems that other tools can read."""
+
+from __future__ import annotations
+
+import csv
+import importlib.util
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from estradyn.calibration import (
+    CalibrationProblem,
+    Predictor,
+    fit,
+    load_problem,
+    profile_likelihood,
+    write_fitted_values,
+)
+from estradyn.cli.application import application
+from estradyn.errors import InputError, ParameterError
+from estradyn.evidence import evidence_rows
+from estradyn.model import export_sbml, load_parameters
+from estradyn.model.sources import models_directory
+
+SHIPPED = Path(__file__).parents[2] / "calibration" / "typical_woman"
+CLEARANCE, VOLUME, DOSE = 2.0, 10.0, 100.0
+TIMES = (1.0, 2.0, 4.0, 8.0, 12.0)
+SPREAD = 0.1
+
+MODEL = """
+model one_compartment()
+  clearance = 1; central_volume = 1; silent = 1; dose = 0;
+  amount = dose;
+  amount' = -clearance / central_volume * amount;
+  concentration := amount / central_volume;
+end
+"""
+
+
+def write_problem(folder: Path, *, free: tuple[str, ...] = ("clearance", "central_volume")) -> Path:
+    """A bolus into one compartment, with data that lie on the closed form."""
+    folder.mkdir(exist_ok=True)
+    (folder / "model.ant").write_text(MODEL)
+    (folder / "model.xml").write_text(export_sbml(folder / "model.ant"))
+    table = {
+        "conditions.tsv": ["conditionId\tdose", f"bolus\t{DOSE}"],
+        "observables.tsv": [
+            "observableId\tobservableFormula\tnoiseFormula",
+            "level\tconcentration\tnoiseParameter1_level",
+        ],
+        "measurements.tsv": [
+            "observableId\tsimulationConditionId\tmeasurement\ttime\tnoiseParameters",
+            *(
+                f"level\tbolus\t{DOSE / VOLUME * np.exp(-CLEARANCE / VOLUME * t)}\t{t}\t{SPREAD}"
+                for t in TIMES
+            ),
+        ],
+        "parameters.tsv": [
+            "parameterId\tparameterScale\tlowerBound\tupperBound\tnominalValue\testimate",
+            *(f"{name}\tlog10\t0.1\t100\t1\t1" for name in free),
+        ],
+    }
+    for name, lines in table.items():
+        (folder / name).write_text("\n".join(lines) + "\n")
+    path = folder / "problem.yaml"
+    path.write_text(
+        "format_version: 1\nparameter_file: parameters.tsv\nproblems:\n"
+        "  - sbml_files: [model.xml]\n    condition_files: [conditions.tsv]\n"
+        "    observable_files: [observables.tsv]\n    measurement_files: [measurements.tsv]\n"
+    )
+    return path
+
+
+@pytest.fixture(scope="module")
+def bolus(tmp_path_factory: pytest.TempPathFactory) -> CalibrationProblem:
+    return load_problem(write_problem(tmp_path_factory.mktemp("bolus")))
+
+
+def test_prediction_is_the_closed_form(bolus: CalibrationProblem) -> None:
+    vectors = np.array([[2.0, 10.0], [1.0, 20.0], [5.0, 4.0]])
+    found = Predictor(bolus)(vectors)
+    for row, (clearance, volume) in zip(found, vectors, strict=True):
+        exact = DOSE / volume * np.exp(-clearance / volume * np.array(TIMES))
+        np.testing.assert_allclose(row, exact, rtol=1e-4, atol=1e-5)
+
+
+def test_fit_finds_the_truth_from_every_start(bolus: CalibrationProblem) -> None:
+    fitted = fit(Predictor(bolus), starts=4, seed=3)
+    np.testing.assert_allclose(fitted.values, [CLEARANCE, VOLUME], rtol=1e-3)
+    assert fitted.misfit < 1e-2
+    assert sum(start.misfit < 1e-2 for start in fitted.starts) >= 3
+
+
+def test_profile_interval_agrees_with_a_grid(bolus: CalibrationProblem) -> None:
+    predictor = Predictor(bolus)
+    fitted = fit(predictor, starts=1)
+    profile = profile_likelihood(predictor, fitted, 0)
+
+    def misfit(clearance: float) -> float:
+        volumes = np.geomspace(8, 12.5, 4001)[:, None]
+        levels = DOSE / volumes * np.exp(-clearance / volumes * np.array(TIMES))
+        return float(np.min(np.sum(((levels - bolus.targets) / SPREAD) ** 2, axis=1)))
+
+    grid = np.linspace(1.8, 2.2, 801)
+    inside = grid[[misfit(value) < 3.841 for value in grid]]
+    assert profile.lower == pytest.approx(inside[0], rel=5e-3)
+    assert profile.upper == pytest.approx(inside[-1], rel=5e-3)
+    assert profile.verdict == "identifiable"
+
+
+def test_a_parameter_without_effect_is_called_not_identifiable(tmp_path: Path) -> None:
+    problem = load_problem(
+        write_problem(tmp_path / "silent", free=("clearance", "central_volume", "silent"))
+    )
+    predictor = Predictor(problem)
+    profile = profile_likelihood(predictor, fit(predictor, starts=1), 2)
+    assert profile.verdict == "not identifiable"
+    assert np.isnan(profile.lower)
+    assert np.isnan(profile.upper)
+
+
+def test_command_writes_tables_and_report(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    arguments = ["calibrate", str(write_problem(tmp_path / "p")), "--out", str(out)]
+    result = CliRunner().invoke(application, [*arguments, "--starts", "2"])
+    assert result.exit_code == 0, result.output
+    with (out / "parameters.tsv").open() as file:
+        rows = {row["name"]: row for row in csv.DictReader(file, delimiter="\t")}
+    assert float(rows["clearance"]["value"]) == pytest.approx(CLEARANCE, rel=1e-3)
+    assert "identifiable" in (out / "report.html").read_text()
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "said"),
+    [
+        ("parameters.tsv", "log10", "cubic", "cubic"),
+        ("parameters.tsv", "0.1\t100", "100\t0.1", "lowerBound"),
+        ("observables.tsv", "concentration\t", "__import__('os')\t", "observableFormula"),
+        ("observables.tsv", "concentration\t", "concentration +\t", "observableFormula"),
+        ("measurements.tsv", "bolus", "infusion", "infusion"),
+        ("measurements.tsv", f"\t{SPREAD}\n", "\t0\n", "standard deviation"),
+        ("conditions.tsv", "dose", "doze", "doze"),
+        ("problem.yaml", "format_version: 1", "format_version: 2", "format_version"),
+        ("problem.yaml", "model.xml", "other.xml", "other.xml"),
+    ],
+)
+def test_faults_are_told_in_one_sentence(
+    tmp_path: Path, file: str, old: str, new: str, said: str
+) -> None:
+    path = write_problem(tmp_path / "p")
+    broken = path.parent / file
+    broken.write_text(broken.read_text().replace(old, new, 1))
+    with pytest.raises(InputError, match=said) as caught:
+        load_problem(path)
+    assert file.split(".", maxsplit=1)[0] in str(caught.value) or "problem" in str(caught.value)
+
+
+def test_fitted_values_replace_one_cell_and_only_in_fitted_rows(tmp_path: Path) -> None:
+    models = tmp_path / "models"
+    shutil.copytree(models_directory(), models)
+    table = load_parameters(directory=models)
+    fitted = next(row for row in table.rows if row.evidence_class.value == "fitted")
+    before = {path: path.read_text() for path in models.rglob("*.tsv")}
+    value = 1.0123456 * fitted.value
+    changed = write_fitted_values(table, {fitted.name: value})
+    assert changed == [fitted.path]
+    again = load_parameters(directory=models).by_name[fitted.name].value
+    assert again == float(f"{value:.3g}") != fitted.value
+    differing = [
+        (old, new)
+        for path, text in before.items()
+        for old, new in zip(text.splitlines(), path.read_text().splitlines(), strict=True)
+        if old != new
+    ]
+    assert len(differing) == 1
+    bounded = next(
+        row for row in table.rows if row.evidence_class.value == "fitted" and row.upper is not None
+    )
+    assert bounded.upper is not None
+    with pytest.raises(ParameterError, match="bounds"):
+        write_fitted_values(table, {bounded.name: 2 * bounded.upper})
+    assumed = next(row for row in table.rows if row.evidence_class.value == "assumed")
+    with pytest.raises(ParameterError, match="assumed"):
+        write_fitted_values(table, {assumed.name: 1.0})
+
+
+@pytest.fixture(scope="module")
+def shipped(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("shipped") / "typical_woman"
+    shutil.copytree(SHIPPED, folder, ignore=shutil.ignore_patterns("model.xml"))
+    spec = importlib.util.spec_from_file_location("make_model", SHIPPED / "make_model.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    module.main(folder)
+    return folder
+
+
+def test_the_shipped_problem_is_clean_for_the_petab_linter(shipped: Path) -> None:
+    petab = pytest.importorskip("petab")
+    assert petab.lint_problem(petab.Problem.from_yaml(str(shipped / "problem.yaml"))) is False
+
+
+def test_the_shipped_problem_quotes_its_evidence_rows(shipped: Path) -> None:
+    problem = load_problem(shipped / "problem.yaml")
+    rows = evidence_rows()
+    for item in problem.measurements:
+        published = rows[item.dataset]
+        assert float(published.value) == pytest.approx(item.value), item.dataset
+    fitted = {row.name for row in load_parameters().rows if row.evidence_class.value == "fitted"}
+    assert {item.name for item in problem.free} <= fitted
+
+
+def test_the_shipped_problem_predicts_what_the_patient_model_does(shipped: Path) -> None:
+    problem = load_problem(shipped / "problem.yaml")
+    own = load_parameters().by_name
+    vector = np.array([[own[item.name].value for item in problem.free]])
+    predicted = dict(zip(problem.measurements, Predictor(problem)(vector)[0], strict=True))
+    ldl = [value for item, value in predicted.items() if item.dataset == "LI07"]
+    assert -16 < ldl[0] < -11
+    assert all(np.isfinite(list(predicted.values())))

@@ -1,0 +1,269 @@
+"""What the clinical mapping asks for can be simulated, and is read right from what is."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from estradyn.errors import InputError
+from estradyn.evidence import EvidenceRow, MappingRow, Status, Use, mapping
+from estradyn.evidence.mapping import Comparison
+from estradyn.model import Output
+from estradyn.scorecard import Target, targets_of
+from estradyn.scorecard.clinical import predict
+from estradyn.scorecard.populations import SCENARIOS
+from estradyn.scorecard.regimens import Course, predict_levels
+from estradyn.scorecard.targets import targets_of_row
+from estradyn.scorecard.virtual_trials import AGAINST, TrialArm, one_arm, predict_in_arms
+from estradyn.trial.result import TrialResult
+from estradyn.trial.study import load_study
+
+REPOSITORY = Path(__file__).parents[2]
+
+
+def clinical_arms() -> list[str]:
+    scenarios = {target.scenario for target in targets_of("clinical")}
+    return sorted(
+        f"{scenario.partition(': ')[0]}: {arm}"
+        for scenario in scenarios
+        if not scenario.startswith("women: ")
+        for arm in scenario.partition(": ")[2].split(AGAINST)
+    )
+
+
+@pytest.mark.parametrize("scenario", sorted(set(clinical_arms())))
+def test_every_arm_that_the_mapping_names_is_in_a_scenario(scenario: str) -> None:
+    file, _, arm = scenario.partition(": ")
+    study = one_arm(file, arm)
+    assert [one.name for one in study.arms] == [arm]
+
+
+@pytest.mark.parametrize("path", sorted(SCENARIOS.glob("*.yaml")), ids=lambda path: path.stem)
+def test_an_arm_is_named_for_what_it_gives(path: Path) -> None:
+    for arm in load_study(path).arms:
+        for regimen in arm.regimens:
+            assert f"{regimen.drug} {regimen.dose:g} mg" in arm.name
+        if not arm.regimens:
+            assert arm.name == "no treatment"
+
+
+def test_an_unknown_scenario_or_arm_says_what_is_allowed() -> None:
+    with pytest.raises(InputError, match="'surgical', allowed is one of: early, metastatic"):
+        one_arm("surgical", "tamoxifen 20 mg/day")
+    with pytest.raises(InputError, match="'aspirin', allowed is one of: no treatment"):
+        one_arm("early", "aspirin")
+
+
+def test_what_a_fit_used_is_marked_as_calibration() -> None:
+    path = REPOSITORY / "calibration" / "typical_woman" / "measurements.tsv"
+    with path.open(encoding="utf-8") as stream:
+        used = {line["datasetId"] for line in csv.DictReader(stream, delimiter="\t")}
+    assert used
+    clinical = mapping("clinical")
+    assert {name for name in used if clinical[name].use is not Use.CALIBRATION} == set()
+
+
+def target(endpoint: str, scenario: str, time: str = "", **cells: str) -> Target:
+    names = EvidenceRow.__dataclass_fields__
+    printed = {"id": "X1", "value": "1", "unit": "%", **cells}
+    row = EvidenceRow(**{name: printed.get(name, "") for name in names})
+    item = MappingRow(
+        row,
+        "lipids",
+        Status.MODELLED,
+        Use.CHECK,
+        scenario,
+        (endpoint,),
+        time,
+        Comparison.VALUE,
+        "",
+    )
+    return targets_of_row(item)[0]
+
+
+def course(once: bool = True) -> Course:
+    """10 mg into 5 L, cleared at 0.5 L/h, absorbed at once; a day between doses."""
+    hours = np.linspace(0.0, 240.0, 4801)
+    doses = 1 if once else 20
+    left = np.exp(-0.1 * 24.0)
+    # The sum of what is left of all doses, a geometric series.
+    at_last = 2.0 * (1 - left**doses) / (1 - left)
+    troughs = np.array([2.0 * left * (1 - left**n) / (1 - left) for n in range(1, doses + 1)])
+    return Course(10.0, 24.0, 0.0, troughs, hours, at_last * np.exp(-0.1 * hours))
+
+
+def test_statistics_of_one_dose_are_those_of_a_compartment() -> None:
+    one = course()
+    assert one.peak == pytest.approx(2.0)
+    assert one.time_of_peak == 0.0
+    assert one.half_life == pytest.approx(np.log(2.0) / 0.1, rel=1e-6)
+    assert one.whole_area == pytest.approx(20.0, rel=1e-4)
+    assert one.clearance == pytest.approx(0.5, rel=1e-4)
+    assert one.volume == pytest.approx(5.0, rel=1e-4)
+
+
+def test_statistics_of_repeated_doses_are_those_of_a_compartment() -> None:
+    many = course(once=False)
+    # At steady state the area of an interval is that of one dose to infinity.
+    assert many.area(24.0) == pytest.approx(20.0, rel=1e-4)
+    assert many.average == pytest.approx(20.0 / 24.0, rel=1e-4)
+    assert many.clearance == pytest.approx(0.5, rel=1e-4)
+    # 90.9 % of the plateau after the first interval: the level falls 11-fold in a day.
+    assert many.hours_to_steady_state == 24.0
+
+
+def test_a_variable_that_does_not_decline_has_no_half_life() -> None:
+    steady = course()
+    flat = Course(10.0, 24.0, 1.0, np.array([1.0]), steady.hours, np.ones_like(steady.hours))
+    assert np.isnan(flat.half_life)
+    assert flat.remaining == pytest.approx(100.0)
+
+
+def test_levels_of_women_are_predicted_in_the_unit_that_is_asked() -> None:
+    scenario = "women: anastrozole 1 mg/day for 14 day"
+    asked = [
+        target("average of anastrozole_concentration", scenario, unit="ng/mL", id="level"),
+        target("half-life of anastrozole_concentration", scenario, unit="d", id="half-life"),
+        target("fall of estradiol_concentration", scenario, id="fall"),
+        target("remaining of estradiol_concentration", scenario, id="remaining"),
+    ]
+    found = predict_levels(asked, workers=1, progress=None, patients=8)
+    # 1 mg a day over an apparent clearance near 1.4 L/h.
+    assert found["level"].unit == "mg/L"
+    assert 0.02 < found["level"].value < 0.045
+    assert found["half-life"].unit == "day"
+    assert 1.2 < found["half-life"].value < 2.6
+    assert found["fall"].value == pytest.approx(100.0 - found["remaining"].value)
+    assert found["fall"].value > 70.0
+
+
+def test_co_medication_is_compared_within_each_woman() -> None:
+    scenario = "women: exemestane 25 mg once with cyp3a4 inducer"
+    asked = [
+        target("relative area of exemestane_concentration", scenario, id="relative"),
+        target("loss of area of exemestane_concentration", scenario, id="loss"),
+    ]
+    found = predict_levels(asked, workers=1, progress=None, patients=6)
+    # Rifampicin makes elimination 2.17 times as fast.
+    assert found["relative"].value == pytest.approx(100.0 / 2.17, rel=0.01)
+    assert found["loss"].value == pytest.approx(100.0 - found["relative"].value)
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "scenario", "message"),
+    [
+        ("average of x", "women: anastrozole daily", "'women: <drug> <dose> mg'"),
+        ("sum of x", "women: anastrozole 1 mg once", "allowed is one of peak"),
+        ("peak of x", "women: anastrozole 1 mg once", "asks for 'x'"),
+        ("peak of anastrozole_concentration", "women: anastrozole 1 mg once", "percent"),
+    ],
+)
+def test_what_cannot_be_predicted_names_the_row(endpoint: str, scenario: str, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        predict_levels([target(endpoint, scenario)], workers=1, progress=None, patients=2)
+
+
+def trial_arm() -> TrialArm:
+    """Four women at 0, 180 and 360 days; the last was not simulated."""
+    days = [0.0, 180.0, 360.0]
+    ldl = {1: [4.0, 3.0, 2.0], 2: [4.0, 4.0, 4.0], 3: [2.0, 1.0, 1.0], 4: [np.nan] * 3}
+    volume = {1: [8.0, 1.0, 1.0], 2: [8.0, 7.0, 6.0], 3: [8.0, 2.7, 2.7], 4: [np.nan] * 3}
+    trajectories = pd.DataFrame(
+        [
+            (name, day, ldl[name][place], volume[name][place])
+            for name in ldl
+            for place, day in enumerate(days)
+        ],
+        columns=["patient_id", "time_day", "ldl", "soft_tissue_tumor_volume"],
+    )
+    patients = pd.DataFrame(
+        {
+            "patient_id": [1, 2, 3, 4],
+            "best_response": ["CR", "SD", "PR", None],
+            "progressed": pd.array([True, True, True, None], dtype="boolean"),
+            "progression_free_days": [304.375, 60.0, 200.0, np.nan],
+            "has_bone_metastases": [True, False, False, True],
+            "symptomatic_flare": pd.array([True, False, False, None], dtype="boolean"),
+            "clinical_benefit": pd.array([True, False, True, None], dtype="boolean"),
+            "flare_end_day": [40.0, np.nan, np.nan, np.nan],
+        }
+    )
+    assessments = pd.DataFrame(
+        {
+            "patient_id": [1, 1, 3, 3],
+            "actual_day": [56.0, 112.0, 56.0, 140.0],
+            "response": ["SD", "PR", "PR", "PR"],
+            "on_study": True,
+        }
+    )
+    endpoints = pd.DataFrame(
+        {
+            "endpoint": ["objective_response_rate"],
+            "time": [""],
+            "value": [66.0],
+            "lower": [20.0],
+            "upper": [93.0],
+            "unit": ["percent"],
+        }
+    )
+    study = load_study(SCENARIOS / "early.yaml")
+    nothing: dict[str, dict[str, int]] = {}
+    result = TrialResult(
+        study, patients, None, None, endpoints, pd.DataFrame(), nothing, nothing, {}
+    )
+    outputs = {
+        "ldl_change": Output("ldl", "LDL", "mmol/L", "ldl_change", "percent"),
+        "tumor_volume_change": Output(
+            "soft_tissue_tumor_volume", "Volume", "mL", "tumor_volume_change", "percent"
+        ),
+    }
+    return TrialArm(result, trajectories, assessments, outputs)
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "time", "unit", "expected"),
+    [
+        ("objective_response_rate", "", "%", 66.0),
+        ("complete_response_rate", "", "%", 100.0 / 3),
+        ("objective_response_rate_bone_metastases", "", "%", 100.0),
+        ("objective_response_rate_without_bone_metastases", "", "%", 50.0),
+        ("clinical_benefit_rate_with_flare", "", "%", 100.0),
+        ("symptomatic_flare_end", "", "days", 40.0),
+        ("progression_free_survival_median_bone_metastases", "", "months", 10.0),
+        # From the first scan with a response, day 112 and day 56, to progression.
+        ("duration_of_response_median", "", "months", 144.0 / (365.25 / 12)),
+        # -25, 0 and -50 %.
+        ("ldl_change", "180 day", "%", -25.0),
+        ("ldl_change_per_year", "360 day", "%", -100.0 / 3 / (360.0 / 365.25)),
+        # From day 180 on: -33, 0 and 0 %.
+        ("ldl_change", "from 180 day to 360 day", "%", -100.0 / 9),
+        # Skewed volumes: the median of -87.5, -12.5 and -66.25 %.
+        ("tumor_volume_change", "180 day", "%", -66.25),
+        # A diameter smaller by 30 % is a volume smaller by two thirds.
+        ("diameter_response_rate", "180 day", "%", 200.0 / 3),
+    ],
+)
+def test_endpoints_are_read_from_an_arm(
+    endpoint: str, time: str, unit: str, expected: float
+) -> None:
+    asked = target(endpoint, "early: no treatment", time, unit=unit)
+    found = predict_in_arms(asked, [trial_arm()])
+    assert found.value == pytest.approx(expected)
+    assert found.unit == asked.unit
+
+
+def test_an_endpoint_that_no_trial_has_names_the_row() -> None:
+    with pytest.raises(InputError, match="evidence 'X1': a trial has no endpoint 'luck'"):
+        predict_in_arms(target("luck", "early: no treatment"), [trial_arm()])
+
+
+@pytest.mark.slow
+def test_everything_that_is_modelled_is_predicted_in_its_unit() -> None:
+    targets = targets_of("clinical")
+    found = predict(targets, workers=2, progress=None, patients=6)
+    assert set(found) == {one.id for one in targets}
+    assert {one.id for one in targets if one.unit and found[one.id].unit != one.unit} == set()
