@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 from estradyn.report.figures import calcium, change_over_time, concentration, flare, lesions
-from estradyn.report.figures.survival import progression_free_survival
+from estradyn.report.figures.survival import event_free_survival
 from estradyn.report.figures.time_axis import months, weeks
 from estradyn.report.palette import ArmPalette, palette_of
 from estradyn.report.svg import inline_svg
@@ -24,6 +24,7 @@ from estradyn.report.trajectories import (
     read_output,
 )
 from estradyn.trial.result import TrialResult
+from estradyn.trial.study import Setting
 
 
 @pytest.fixture(scope="module")
@@ -194,7 +195,7 @@ def test_numbers_at_risk_and_censor_marks_come_from_the_patients(palette: ArmPal
             "upper": [1.0, 0.9, 0.0],
         }
     )
-    figure = progression_free_survival(curves, patients, palette)
+    figure = event_free_survival(curves, patients, palette, Setting.METASTATIC)
     assert figure is not None
     own = [row for row in rows_with(figure.chart, "count") if row["arm"] == palette.arms[0]]
     assert [row["count"] for row in own] == [3, 2, 1, 0][: len(own)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import cached_property
 from pathlib import Path
@@ -243,6 +243,48 @@ def _read_rows(
                 _check_unit(row, model.unit_of[name])
             rows[name] = row
     return rows
+
+
+def read_overlay(
+    table: ParameterTable, path: Path, absent: frozenset[str] = frozenset()
+) -> ParameterTable:
+    """Put the rows of one file, given by flattened name, in the place of a table's own.
+
+    A name that the table does not have is a further patient trait.
+
+    Parameters
+    ----------
+    table
+        The table.
+    path
+        File with `VALUE_COLUMNS`.
+    absent
+        Instances that the model was composed without; their rows are passed over.
+
+    Raises
+    ------
+    ParameterError
+        Naming file and line of a row that may not be used, or that changes a unit.
+    """
+    rows = dict(table.by_name)
+    given: set[str] = set()
+    for cells in read_table(path, VALUE_COLUMNS):
+        name = cells.text("name")
+        if _all_absent((name,), absent):
+            continue
+        own = rows.get(name)
+        row = _read_row(cells, name, is_trait=own is None or own.is_trait)
+        if name in given:
+            raise row.error(f"'{name}' is given twice")
+        given.add(name)
+        if own is not None:
+            _check_unit(row, own.unit)
+        rows[name] = row
+    for item in table.correlations:
+        for name in (item.first, item.second):
+            if not (rows[name].varies and rows[name].level is Level.PATIENT):
+                raise rows[name].error(f"'{name}' is correlated, so it must vary between patients")
+    return replace(table, rows=tuple(rows.values()))
 
 
 def _resolve(model: OdeModel, stem: str, short: str) -> tuple[str, bool]:

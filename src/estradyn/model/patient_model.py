@@ -16,10 +16,18 @@ from estradyn.model.context import PATIENT, context_of
 from estradyn.model.drug_record import DrugRecord, check_drug
 from estradyn.model.loading import load_model
 from estradyn.model.ode_model import OdeModel
-from estradyn.model.parameter_table import Distribution, ParameterTable, read_parameters
+from estradyn.model.parameter_table import (
+    Distribution,
+    ParameterTable,
+    read_overlay,
+    read_parameters,
+)
 from estradyn.model.sources import ANTIMONY_SUFFIX, models_directory
 from estradyn.model.table_file import TableRow, read_table
 from estradyn.model.units import same_unit
+
+SETTINGS_FOLDER = "settings"
+"""Folder of the values that differ in a setting, one table each."""
 
 _CHANGES = ("absolute", "percent")
 _LIMIT_COLUMNS = ("quantification_limit", "limit_source")
@@ -120,6 +128,7 @@ def load_parameters(
     *,
     drugs: Sequence[str] | None = None,
     modules: Sequence[str] | None = None,
+    setting: str | None = None,
 ) -> ParameterTable:
     """Read the value tables of a model.
 
@@ -135,6 +144,8 @@ def load_parameters(
         Drugs that a root model holds; all with a record for its context by default.
     modules
         Optional modules that it holds; all by default.
+    setting
+        Setting whose values replace those of the tables; see `load_patient_model`.
 
     Raises
     ------
@@ -144,7 +155,9 @@ def load_parameters(
     path = _model_path(model_name, directory)
     whole = model_name == PATIENT or not context_of(path).is_patient
     model = load_model(path, drugs=drugs, modules=modules)
-    return _read_tables(model, path, whole, compose(path, drugs, modules))
+    composition = compose(path, drugs, modules)
+    table = _read_tables(model, path, whole, composition)
+    return _in_setting(table, path.parent, setting, composition.absent_instances)
 
 
 def load_patient_model(
@@ -153,6 +166,7 @@ def load_patient_model(
     *,
     drugs: Sequence[str] | None = None,
     modules: Sequence[str] | None = None,
+    setting: str | None = None,
 ) -> PatientModel:
     """Read a patient model with its tables and drug records.
 
@@ -168,6 +182,9 @@ def load_patient_model(
     modules
         Optional modules that the model holds; all by default. A trial names those that give what
         its visits measure.
+    setting
+        Stem of a table in `settings/`, whose rows, given by flattened name, replace those of the
+        other tables; none by default.
 
     Raises
     ------
@@ -179,6 +196,7 @@ def load_patient_model(
     context = composition.context
     text_model = load_model(path, strict_units=True, drugs=drugs, modules=modules)
     table = _read_tables(text_model, path, True, composition)
+    table = _in_setting(table, path.parent, setting, composition.absent_instances)
     model = with_values(text_model, table.model_values())
     records = composition.drugs
     if records is None:
@@ -302,6 +320,18 @@ def _shared_tables(composition: Composition) -> tuple[Path, ...]:
         for path in sorted(folder.glob("*.tsv"))
         if any(f"{path.stem}_".startswith(f"{name}_") for name in composition.instances)
     )
+
+
+def _in_setting(
+    table: ParameterTable, folder: Path, setting: str | None, absent: frozenset[str]
+) -> ParameterTable:
+    if setting is None:
+        return table
+    path = folder / SETTINGS_FOLDER / f"{setting}.tsv"
+    if not path.is_file():
+        known = ", ".join(sorted(file.stem for file in path.parent.glob("*.tsv")))
+        raise ModelError(f"no setting '{setting}' in {path.parent}; there are: {known or 'none'}")
+    return read_overlay(table, path, absent)
 
 
 def _optional_table(path: Path, columns: tuple[str, ...]) -> list[TableRow]:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from estradyn.report.off_study import rule_text
 from estradyn.report.wording import time_text, words_of
-from estradyn.trial.study import Arm, PopulationPlan, Regimen, Study, Visits
+from estradyn.trial.study import Arm, PopulationPlan, Regimen, Setting, Study, Visits
 
 
 @dataclass(frozen=True)
@@ -79,14 +79,7 @@ def _intake_text(plan: PopulationPlan) -> tuple[str, ...]:
 
 def design_rows(study: Study) -> list[DesignRow]:
     """Everything the study file fixes except its arms, in a reader's order."""
-    criteria, scans, rule = study.criteria, study.scans, study.off_study
     same = study.population.same_patients_in_every_arm
-    window = f" (± {time_text(scans.window)})" if scans.window else ""
-    confirmation = (
-        f"confirmed after {time_text(criteria.confirmation_interval)} or more"
-        if criteria.confirm_response
-        else "unconfirmed"
-    )
     rows = [
         DesignRow("Patients", (study.population.setting,)),
         DesignRow(
@@ -104,14 +97,69 @@ def design_rows(study: Study) -> list[DesignRow]:
         ),
         DesignRow("Intake", _intake_text(study.population)),
         DesignRow("Duration", (time_text(study.duration),)),
+        *_scan_rows(study),
+        DesignRow("Visits", tuple(_visits_text(visits) for visits in study.visits)),
+        *_RULES[study.setting](study),
+    ]
+    return [row for row in rows if row.statements]
+
+
+def _scan_rows(study: Study) -> list[DesignRow]:
+    scans = study.scans
+    if scans is None:
+        return []
+    window = f" (± {time_text(scans.window)})" if scans.window else ""
+    lesions = (
+        f"up to {scans.target_lesions} target lesions, "
+        if study.setting is Setting.METASTATIC
+        else ""
+    )
+    return [
         DesignRow(
             "Scans",
             (
-                f"every {time_text(scans.every)}{window}, up to {scans.target_lesions} target "
-                f"lesions, measurement error {scans.diameter_error:g} % of a diameter",
+                f"every {time_text(scans.every)}{window}, {lesions}"
+                f"measurement error {scans.diameter_error:g} % of a diameter",
+            ),
+        )
+    ]
+
+
+def _examined(study: Study) -> list[DesignRow]:
+    """How a primary tumor is judged."""
+    criteria = study.criteria
+    rule = (
+        "WHO: the product of two diameters falls by half"
+        if criteria.bidimensional
+        else f"the longest diameter falls by {criteria.partial_response:g} %"
+    )
+    return [DesignRow("Response", (rule,))]
+
+
+def _followed(study: Study) -> list[DesignRow]:
+    """How disease that can't be seen at first is found."""
+    ends = ", ".join(time_text(day) for day in study.follow_up.periods)
+    return [
+        DesignRow(
+            "Event",
+            (
+                "first scan on which a lesion measures "
+                f"{study.follow_up.detection_diameter:g} mm or more",
             ),
         ),
-        DesignRow("Visits", tuple(_visits_text(visits) for visits in study.visits)),
+        DesignRow("Periods", (f"rates for the time up to each of {ends} from the one before",)),
+    ]
+
+
+def _judged_by_recist(study: Study) -> list[DesignRow]:
+    """How metastatic disease is judged."""
+    criteria, rule = study.criteria, study.off_study
+    confirmation = (
+        f"confirmed after {time_text(criteria.confirmation_interval)} or more"
+        if criteria.confirm_response
+        else "unconfirmed"
+    )
+    return [
         DesignRow(
             "Response",
             (
@@ -148,7 +196,14 @@ def design_rows(study: Study) -> list[DesignRow]:
         ),
         DesignRow("Off study", (rule_text(rule.rule),)),
     ]
-    return [row for row in rows if row.statements]
+
+
+_RULES: Mapping[Setting, Callable[[Study], list[DesignRow]]] = {
+    Setting.METASTATIC: _judged_by_recist,
+    Setting.NEOADJUVANT: _examined,
+    Setting.ADJUVANT: _followed,
+    Setting.PREVENTION: _followed,
+}
 
 
 def _visits_text(visits: Visits) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 
 from estradyn.report.comparison import Comparison, comparisons
-from estradyn.report.wording import interval_text, label_of, number_text, unit_text
+from estradyn.report.wording import interval_text, label_of, number_text, period_text, unit_text
 from estradyn.trial.study import Arm
 
 SHOWN_ELSEWHERE = "later_responders_taken_off_"
@@ -103,7 +103,7 @@ def endpoint_groups(endpoints: pd.DataFrame, arms: Sequence[Arm]) -> list[Endpoi
     return [
         EndpointGroup(
             label=endpoint_label(key[0]),
-            time=key[1],
+            time=period_text(key[1]),
             rows=tuple(by_key[key].values()),
             main=key in main,
         )

@@ -8,13 +8,32 @@ from collections.abc import Sequence
 import pandas as pd
 
 from estradyn.report.off_study import RuleRow
-from estradyn.report.wording import interval_text, number_text, unit_text
+from estradyn.report.wording import interval_text, number_text, period_text, unit_text
 
 _SENTENCES = (
     ("symptomatic_flare_incidence", "Symptomatic flare occurred in {values}."),
     ("hypercalcemia_incidence", "Hypercalcemia occurred in {values}."),
     ("objective_response_rate", "The tumor responded in {values}."),
     ("progression_free_survival_median", "Median progression-free survival was {values}."),
+    (
+        "objective_response_rate_ultrasound",
+        "By ultrasound the tumor responded at {time} in {values}.",
+    ),
+    (
+        "objective_response_rate_palpation",
+        "By palpation at {time} the tumor responded in {values}.",
+    ),
+    ("ki67_decrease_rate", "Ki-67 was lower than before at {time} in {values}."),
+    ("recurrence_free_survival", "Free of recurrence at {time} were {values}."),
+    (
+        "recurrence_free_survival_hazard_ratio",
+        "The hazard ratio of recurrence against {reference} was {values}.",
+    ),
+    ("breast_cancer_incidence", "Breast cancer was found by {time} in {values}."),
+    (
+        "breast_cancer_hazard_ratio",
+        "The hazard ratio of breast cancer against {reference} was {values}.",
+    ),
     (
         "progression_free_survival_hazard_ratio",
         "The hazard ratio of progression against {reference} was {values}.",
@@ -47,7 +66,13 @@ def headline_sentences(
         by_arm = {str(row["arm"]): row for _, row in rows.iterrows()}
         parts = [_part(by_arm[arm], arm) for arm in arms if arm in by_arm]
         if parts:
-            sentences.append(sentence.format(values=_joined(parts), reference=arms[0]))
+            sentences.append(
+                sentence.format(
+                    values=_joined(parts),
+                    reference=arms[0],
+                    time=period_text(str(rows["time"].iloc[-1])),
+                )
+            )
     sentences.extend(_rule_sentence(rule, arms) for rule in rules if rule.followed)
     return sentences
 

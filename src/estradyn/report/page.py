@@ -12,7 +12,6 @@ from markupsafe import Markup
 
 from estradyn import __version__
 from estradyn.model.drug_review import review_warning
-from estradyn.model.patient_model import load_parameters
 from estradyn.report.comparison import Comparison, tallies
 from estradyn.report.counts import count_rows, flat_rows
 from estradyn.report.design import arm_text, design_rows
@@ -35,8 +34,9 @@ from estradyn.report.svg import inline_svg
 from estradyn.report.templates import DrawnFigure, house_style, page_environment
 from estradyn.report.wording import number_text
 from estradyn.trial.drugs import known_drugs
+from estradyn.trial.patients import parameters_of
 from estradyn.trial.result import TrialResult
-from estradyn.trial.study import given_drugs
+from estradyn.trial.study import Setting, given_drugs
 
 NOTICE = "For research use only. Not medical advice."
 FILE_NAME = "report.html"
@@ -80,11 +80,11 @@ def write_report(
 def report_html(result: TrialResult, *, today: datetime.date | None = None) -> str:
     """Compose the report of a trial as one HTML text; parameters as `write_report`."""
     palette = palette_of([arm.name for arm in result.study.arms])
-    rules = rule_rows(result.patients, result.study)
+    study = result.study
+    metastatic = study.setting is Setting.METASTATIC
+    rules = rule_rows(result.patients, study) if metastatic else []
     groups = endpoint_groups(result.endpoints, result.study.arms)
-    parameters = load_parameters(
-        result.study.population.model, drugs=given_drugs(result.study)
-    ).rows
+    parameters = parameters_of(study).rows
     main = [group for group in groups if group.main]
     shown = [item for group in groups for row in group.rows for item in row.published]
     template = _environment().get_template("report.html.jinja")
@@ -137,27 +137,47 @@ def _figures(
     result: TrialResult, palette: ArmPalette
 ) -> Iterable[tuple[str, tuple[Figure | None, ...]]]:
     """Headings with their figures, None where the trial has no data for one."""
-    patients = result.patients
+    setting, patients = result.study.setting, result.patients
     outputs = {name: record.concentration_output for name, record in known_drugs().items()}
     taken = {
         arm.name: {regimen.drug: outputs[regimen.drug] for regimen in arm.regimens}
         for arm in result.study.arms
     }
-    trajectories, assessments = result.trajectories_path, result.assessments_path
+    trajectories = result.trajectories_path
     if trajectories is not None:
         yield "Exposure", (concentration.drug_concentration(trajectories, palette, taken),)
+    if setting is Setting.METASTATIC:
+        yield from _metastatic_figures(result, palette)
+    elif setting is Setting.NEOADJUVANT:
+        if trajectories is not None:
+            yield "Tumor", (change_over_time.tumor(trajectories, palette),)
+    else:
+        curves = result.progression_free_survival
+        yield (
+            "Recurrence" if setting is Setting.ADJUVANT else "Breast cancer",
+            (survival.event_free_survival(curves, patients, palette, setting),),
+        )
+    if trajectories is not None:
+        yield "Bone", (change_over_time.bone(trajectories, palette),)
+        yield "Lipids", (change_over_time.lipids(trajectories, palette),)
+
+
+def _metastatic_figures(
+    result: TrialResult, palette: ArmPalette
+) -> Iterable[tuple[str, tuple[Figure | None, ...]]]:
+    """Flare, calcium, response and progression."""
+    patients, assessments = result.patients, result.assessments_path
     yield "Flare and calcium", tuple(_flare_figures(result, palette))
     yield (
         "Tumor",
         (
             lesions.waterfall(patients, palette),
             None if assessments is None else lesions.spider(assessments, patients, palette),
-            survival.progression_free_survival(result.progression_free_survival, patients, palette),
+            survival.event_free_survival(
+                result.progression_free_survival, patients, palette, Setting.METASTATIC
+            ),
         ),
     )
-    if trajectories is not None:
-        yield "Bone", (change_over_time.bone(trajectories, palette),)
-        yield "Lipids", (change_over_time.lipids(trajectories, palette),)
 
 
 def _flare_figures(result: TrialResult, palette: ArmPalette) -> Iterable[Figure | None]:

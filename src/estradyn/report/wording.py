@@ -16,6 +16,9 @@ _ABBREVIATIONS = {
     "fsh": "FSH",
     "lh": "LH",
     "fdg": "FDG",
+    "fes": "FES",
+    "shbg": "SHBG",
+    "qtc": "QTc",
     "ki67": "Ki-67",
 }
 _UNITS = {
@@ -27,6 +30,7 @@ _UNITS = {
     "patient": "patients",
     "day": "days",
     "month": "months",
+    "percent/year": "%/year",
 }
 
 
@@ -95,6 +99,14 @@ def interval_text(lower: float | None, upper: float | None, unit: str = "") -> s
     if low == NOTHING:
         return f"{high} or less"
     return f"{low} to {high}"
+
+
+def period_text(time: str) -> str:
+    """Time of an endpoint, say "1826.25 day", with years where it is a whole number of them."""
+    if not time.endswith(" day"):
+        return time
+    text = time_text(float(time.removesuffix(" day")))
+    return text if "year" in text else time
 
 
 def time_text(days: float) -> str:

@@ -16,7 +16,7 @@ from estradyn.errors import SimulationError
 from estradyn.model import Output
 from estradyn.population import Drawn
 from estradyn.trial.chunk_file import ChunkFile, StoredVisits
-from estradyn.trial.endpoints import ArmTables
+from estradyn.trial.endpoint_row import ArmTables
 from estradyn.trial.files import (
     ASSESSMENTS,
     PATIENTS,
@@ -25,6 +25,7 @@ from estradyn.trial.files import (
     TrajectoryWriter,
     with_arm,
 )
+from estradyn.trial.recording import KNOWN_OF_THE_SIMULATED
 from estradyn.trial.schedule import trajectory_days
 from estradyn.trial.study import Study
 
@@ -88,7 +89,7 @@ def evaluable(study: Study, arms: Sequence[ArmChunks], outcomes: pd.DataFrame) -
     tables = []
     for arm, chunks in zip(study.arms, arms, strict=True):
         patients = outcomes[outcomes["arm"] == arm.name].reset_index(drop=True)
-        succeeded = patients["progressed"].notna().to_numpy()
+        succeeded = patients[KNOWN_OF_THE_SIMULATED[study.setting]].notna().to_numpy()
         failed = int(np.count_nonzero(~succeeded))
         if failed > LARGEST_FAILED_SHARE * succeeded.size:
             counts = Counter(patients["status"][~succeeded].tolist())

@@ -11,7 +11,7 @@ import numpy as np
 from estradyn.engine.compiled import processor_name
 from estradyn.population import Drawn, Population
 from estradyn.trial.chunk_file import encode_chunk
-from estradyn.trial.outcomes import record_outcomes
+from estradyn.trial.recording import RECORDERS
 from estradyn.trial.schedule import output_days, trajectory_days
 from estradyn.trial.simulation import Simulation
 from estradyn.trial.study import Study
@@ -125,7 +125,7 @@ def simulate_chunk(study: Study, simulation: Simulation, chunk: Chunk) -> bytes:
     """Simulate, measure and judge the patients of a chunk; return the content of its file."""
     days = output_days(study)
     patients = simulation.solve(chunk.place.arm_index, chunk.population, days)
-    outcomes = record_outcomes(study, chunk.place.arm_index, patients, days, simulation)
+    outcomes = RECORDERS[study.setting](study, chunk.place.arm_index, patients, days, simulation)
     kept = np.isin(days, trajectory_days(study))
     return encode_chunk(
         outcomes,

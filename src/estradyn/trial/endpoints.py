@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -13,9 +12,11 @@ from numpy.typing import NDArray
 from estradyn.evidence import PublishedValue, published_values
 from estradyn.model import Output
 from estradyn.trial import statistics
-from estradyn.trial.outcomes import VisitReadings
+from estradyn.trial.endpoint_row import ArmTables, EndpointRow
+from estradyn.trial.occult_disease import EVENT_COLUMNS
+from estradyn.trial.setting_endpoints import event_times, neoadjuvant_rows, occult_rows
 from estradyn.trial.statistics import Estimate, SurvivalCurve
-from estradyn.trial.study import Arm, BelowQuantification, OffStudyRule, Study
+from estradyn.trial.study import Arm, BelowQuantification, OffStudyRule, Setting, Study
 
 COLUMNS = (
     "arm",
@@ -42,34 +43,6 @@ _RESPONSE = ("CR", "PR")
 _CONTROL = ("CR", "PR", "SD")
 
 
-@dataclass(frozen=True)
-class ArmTables:
-    """Tables of one arm, with the patients whose simulation succeeded.
-
-    Attributes
-    ----------
-    arm
-        The arm.
-    patients
-        Patient table; one row per evaluable patient.
-    visits
-        Measurements of each series of visits, of the same patients in the same order.
-    """
-
-    arm: Arm
-    patients: pd.DataFrame
-    visits: Sequence[VisitReadings]
-
-
-@dataclass(frozen=True)
-class _Row:
-    arm: Arm
-    endpoint: str
-    estimate: Estimate
-    unit: str
-    day: float | None = None
-
-
 def endpoint_table(
     study: Study, arms: Sequence[ArmTables], outputs: Sequence[Output]
 ) -> pd.DataFrame:
@@ -82,7 +55,9 @@ def endpoint_table(
     Ki-67 the change of the geometric mean, for tumor volume the median change), and its change is
     from the measured baseline. One whose assay has a quantification limit is the median, beside the
     share of patients below the limit; a median below it has no value, and at most the limit as
-    upper end.
+    upper end. Other settings than the
+    metastatic one have endpoints of their own in the place of flare, response and progression;
+    see `estradyn.trial.setting_endpoints`.
 
     Parameters
     ----------
@@ -100,22 +75,29 @@ def endpoint_table(
         time, `source` where it and others come from.
     """
     output_of = {output.name: output for output in outputs}
-    rows: list[_Row] = []
+    rows: list[EndpointRow] = []
     for tables in arms:
-        rows += _flare_rows(tables)
-        rows += _hypercalcemia_rows(tables)
-        rows += _response_rows(tables)
-        rows += _survival_rows(tables, arms[0])
-        rows += _rule_rows(tables)
+        if study.setting is Setting.METASTATIC:
+            rows += _flare_rows(tables)
+            rows += _hypercalcemia_rows(tables)
+            rows += _response_rows(tables)
+            rows += _survival_rows(tables, arms[0])
+            rows += _rule_rows(tables)
+        elif study.setting is Setting.NEOADJUVANT:
+            rows += neoadjuvant_rows(study, tables)
+        else:
+            rows += occult_rows(study, tables, arms[0])
         rows += _visit_rows(study, tables, output_of)
     return pd.DataFrame([_record(row) for row in rows], columns=list(COLUMNS))
 
 
-def survival_table(arms: Sequence[ArmTables]) -> pd.DataFrame:
+def survival_table(study: Study, arms: Sequence[ArmTables]) -> pd.DataFrame:
     """Kaplan-Meier curves of all arms, as `TrialResult.progression_free_survival` holds them."""
+    if study.setting not in EVENT_COLUMNS:
+        return pd.DataFrame(columns=["arm", "time_day", "survival", "lower", "upper", "at_risk"])
     frames = []
     for tables in arms:
-        frame = _survival(tables).table
+        frame = statistics.kaplan_meier(*event_times(study, tables)).table
         frame.insert(0, "arm", tables.arm.name)
         frames.append(frame)
     return pd.concat(frames, ignore_index=True)
@@ -135,45 +117,51 @@ def _numbers(tables: ArmTables, column: str) -> NDArray[np.float64]:
     return tables.patients[column].to_numpy(dtype=np.float64)
 
 
-def _flare_rows(tables: ArmTables) -> list[_Row]:
+def _flare_rows(tables: ArmTables) -> list[EndpointRow]:
     flare = _flags(tables, "symptomatic_flare")
     onset, end = _numbers(tables, "flare_onset_day"), _numbers(tables, "flare_end_day")
     arm = tables.arm
     return [
-        _Row(arm, "symptomatic_flare_incidence", statistics.proportion_percent(flare), "percent"),
-        _Row(arm, "symptomatic_flare_onset", statistics.median(onset), "day"),
-        _Row(arm, "symptomatic_flare_duration", statistics.median(end - onset), "day"),
+        EndpointRow(
+            arm, "symptomatic_flare_incidence", statistics.proportion_percent(flare), "percent"
+        ),
+        EndpointRow(arm, "symptomatic_flare_onset", statistics.median(onset), "day"),
+        EndpointRow(arm, "symptomatic_flare_duration", statistics.median(end - onset), "day"),
     ]
 
 
-def _hypercalcemia_rows(tables: ArmTables) -> list[_Row]:
+def _hypercalcemia_rows(tables: ArmTables) -> list[EndpointRow]:
     occurred = _flags(tables, "hypercalcemia")
     bone = _flags(tables, "has_bone_metastases")
     peak = _numbers(tables, "calcium_peak")
     severe = tables.patients["hypercalcemia_grade"].to_numpy(dtype=np.int64) >= 3
     percent, arm = statistics.proportion_percent, tables.arm
     return [
-        _Row(arm, "hypercalcemia_incidence", percent(occurred), "percent"),
-        _Row(arm, "hypercalcemia_incidence_bone_metastases", percent(occurred[bone]), "percent"),
-        _Row(arm, "hypercalcemia_incidence_grade_3_or_4", percent(severe), "percent"),
-        _Row(
+        EndpointRow(arm, "hypercalcemia_incidence", percent(occurred), "percent"),
+        EndpointRow(
+            arm, "hypercalcemia_incidence_bone_metastases", percent(occurred[bone]), "percent"
+        ),
+        EndpointRow(arm, "hypercalcemia_incidence_grade_3_or_4", percent(severe), "percent"),
+        EndpointRow(
             arm,
             "hypercalcemia_onset",
             statistics.median(_numbers(tables, "hypercalcemia_onset_day")),
             "day",
         ),
-        _Row(
+        EndpointRow(
             arm,
             "hypercalcemia_duration",
             statistics.median(_numbers(tables, "hypercalcemia_duration_days")),
             "day",
         ),
-        _Row(arm, "peak_calcium", statistics.median(peak), "mmol/L"),
-        _Row(arm, "peak_calcium_in_hypercalcemia", statistics.median(peak[occurred]), "mmol/L"),
+        EndpointRow(arm, "peak_calcium", statistics.median(peak), "mmol/L"),
+        EndpointRow(
+            arm, "peak_calcium_in_hypercalcemia", statistics.median(peak[occurred]), "mmol/L"
+        ),
     ]
 
 
-def _response_rows(tables: ArmTables) -> list[_Row]:
+def _response_rows(tables: ArmTables) -> list[EndpointRow]:
     best = tables.patients["best_response"]
     responded = best.isin(_RESPONSE).to_numpy(dtype=np.bool_)
     controlled = best.isin(_CONTROL).to_numpy(dtype=np.bool_)
@@ -181,11 +169,15 @@ def _response_rows(tables: ArmTables) -> list[_Row]:
     benefit = _flags(tables, "clinical_benefit")
     percent, arm = statistics.proportion_percent, tables.arm
     return [
-        _Row(arm, "objective_response_rate", percent(responded), "percent"),
-        _Row(arm, "disease_control_rate", percent(controlled), "percent"),
-        _Row(arm, "clinical_benefit_rate", percent(benefit), "percent"),
-        _Row(arm, "objective_response_rate_with_flare", percent(responded[flare]), "percent"),
-        _Row(arm, "objective_response_rate_without_flare", percent(responded[~flare]), "percent"),
+        EndpointRow(arm, "objective_response_rate", percent(responded), "percent"),
+        EndpointRow(arm, "disease_control_rate", percent(controlled), "percent"),
+        EndpointRow(arm, "clinical_benefit_rate", percent(benefit), "percent"),
+        EndpointRow(
+            arm, "objective_response_rate_with_flare", percent(responded[flare]), "percent"
+        ),
+        EndpointRow(
+            arm, "objective_response_rate_without_flare", percent(responded[~flare]), "percent"
+        ),
     ]
 
 
@@ -195,7 +187,7 @@ def _survival(tables: ArmTables) -> SurvivalCurve:
     )
 
 
-def _survival_rows(tables: ArmTables, reference: ArmTables) -> list[_Row]:
+def _survival_rows(tables: ArmTables, reference: ArmTables) -> list[EndpointRow]:
     median = _survival(tables).median_days
     months = Estimate(
         median.value / DAYS_PER_MONTH,
@@ -203,7 +195,7 @@ def _survival_rows(tables: ArmTables, reference: ArmTables) -> list[_Row]:
         median.upper / DAYS_PER_MONTH,
         median.n,
     )
-    rows = [_Row(tables.arm, "progression_free_survival_median", months, "month")]
+    rows = [EndpointRow(tables.arm, "progression_free_survival_median", months, "month")]
     if tables is not reference:
         comparison = statistics.compare_survival(
             _numbers(tables, "progression_free_days"),
@@ -214,13 +206,13 @@ def _survival_rows(tables: ArmTables, reference: ArmTables) -> list[_Row]:
         ratio = comparison.hazard_ratio
         p_value = Estimate(comparison.log_rank_p, np.nan, np.nan, ratio.n)
         rows += [
-            _Row(tables.arm, "progression_free_survival_hazard_ratio", ratio, "ratio"),
-            _Row(tables.arm, "progression_free_survival_log_rank_p", p_value, "probability"),
+            EndpointRow(tables.arm, "progression_free_survival_hazard_ratio", ratio, "ratio"),
+            EndpointRow(tables.arm, "progression_free_survival_log_rank_p", p_value, "probability"),
         ]
     return rows
 
 
-def _rule_rows(tables: ArmTables) -> list[_Row]:
+def _rule_rows(tables: ArmTables) -> list[EndpointRow]:
     arm, rows = tables.arm, []
     flare = _flags(tables, "symptomatic_flare")
     for rule in OffStudyRule:
@@ -228,23 +220,27 @@ def _rule_rows(tables: ArmTables) -> list[_Row]:
         name = f"later_responders_taken_off_{rule}"
         count = Estimate(float(taken.sum()), np.nan, np.nan, taken.size)
         rows += [
-            _Row(arm, name, statistics.proportion_percent(taken), "percent"),
-            _Row(arm, f"{name}_count", count, "patient"),
-            _Row(arm, f"{name}_with_flare", statistics.proportion_percent(taken[flare]), "percent"),
+            EndpointRow(arm, name, statistics.proportion_percent(taken), "percent"),
+            EndpointRow(arm, f"{name}_count", count, "patient"),
+            EndpointRow(
+                arm, f"{name}_with_flare", statistics.proportion_percent(taken[flare]), "percent"
+            ),
         ]
     return rows
 
 
-def _visit_rows(study: Study, tables: ArmTables, outputs: Mapping[str, Output]) -> list[_Row]:
-    off_day = _numbers(tables, f"off_study_day_{study.off_study.rule}")
-    leaves = np.where(np.isnan(off_day), np.inf, off_day)
+def _visit_rows(
+    study: Study, tables: ArmTables, outputs: Mapping[str, Output]
+) -> list[EndpointRow]:
+    leaves = _last_days(study, tables)
     rows = []
     for visits, readings in zip(study.visits, tables.visits, strict=True):
         censors = visits.below_quantification is BelowQuantification.CENSORED
         on_study = readings.days <= leaves[:, None]
         # Levels of several drugs of one arm are told apart by the names of the outputs.
-        times_named = Counter(outputs[name].endpoint for name in readings.outputs)
-        for name in readings.outputs:
+        known = [name for name in readings.outputs if name in outputs]
+        times_named = Counter(outputs[name].endpoint for name in known)
+        for name in known:
             output = outputs[name]
             endpoint = output.endpoint if times_named[output.endpoint] == 1 else name
             values = np.where(on_study, readings.measured[name], np.nan)
@@ -260,8 +256,19 @@ def _visit_rows(study: Study, tables: ArmTables, outputs: Mapping[str, Output]) 
                     continue
                 estimate = _visit_estimate(values[:, visit], values[:, 0], output)
                 unit = "percent" if changes else output.unit
-                rows.append(_Row(tables.arm, endpoint, estimate, unit, float(day)))
+                rows.append(EndpointRow(tables.arm, endpoint, estimate, unit, float(day)))
     return rows
+
+
+def _last_days(study: Study, tables: ArmTables) -> NDArray[np.float64]:
+    """Day on which each patient leaves; infinite for one who stays to the end."""
+    if study.setting is Setting.METASTATIC:
+        off_day = _numbers(tables, f"off_study_day_{study.off_study.rule}")
+        return np.where(np.isnan(off_day), np.inf, off_day)
+    if study.setting is Setting.NEOADJUVANT:
+        return np.full(len(tables.patients), np.inf)
+    days, event = event_times(study, tables)
+    return np.where(event, days, np.inf)
 
 
 def _censored_rows(
@@ -271,12 +278,14 @@ def _censored_rows(
     limit: float,
     output: Output,
     day: float,
-) -> list[_Row]:
+) -> list[EndpointRow]:
     """Median, which needs no number for what is below the limit, and how many are."""
     below = f"{endpoint}_below_quantification_limit"
     return [
-        _Row(arm, endpoint, statistics.censored_median(values, limit), output.unit, float(day)),
-        _Row(arm, below, statistics.share_below_percent(values), "percent", float(day)),
+        EndpointRow(
+            arm, endpoint, statistics.censored_median(values, limit), output.unit, float(day)
+        ),
+        EndpointRow(arm, below, statistics.share_below_percent(values), "percent", float(day)),
     ]
 
 
@@ -295,7 +304,7 @@ def _visit_estimate(
     return statistics.mean(percent)
 
 
-def _record(row: _Row) -> dict[str, object]:
+def _record(row: EndpointRow) -> dict[str, object]:
     published = _published(row)
     estimate = row.estimate
     return {
@@ -317,7 +326,7 @@ def _finite(value: float) -> float:
     return value if np.isfinite(value) else np.nan
 
 
-def _published(row: _Row) -> list[PublishedValue]:
+def _published(row: EndpointRow) -> list[PublishedValue]:
     if len(row.arm.regimens) != 1:
         return []
     regimen = row.arm.regimens[0]

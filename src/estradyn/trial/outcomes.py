@@ -114,7 +114,7 @@ def record_outcomes(
     output = {name: group.trajectories[:, :, place] for place, name in enumerate(outputs)}
 
     flare = symptomatic_flare(
-        days, output["flare_signal"], _trait(group, "flare_threshold"), study.flare
+        days, output["flare_signal"], trait(group, "flare_threshold"), study.flare
     )
     calcium = hypercalcemia(days, output["plasma_calcium"], study.hypercalcemia)
     within = days <= study.hypercalcemia.onset_window
@@ -123,7 +123,7 @@ def record_outcomes(
     planned = planned_scan_days(study)
     scan_days = actual_days(
         planned,
-        study.scans.window,
+        study.planned_scans.window,
         study.duration,
         seed=study.seed,
         purpose=Purpose.SCAN_DAYS,
@@ -133,7 +133,7 @@ def record_outcomes(
     readings = read_tumor(
         at_days(days, output["soft_tissue_tumor_volume"], scan_days),
         at_days(days, output["bone_tumor_volume"], scan_days),
-        study.scans,
+        study.planned_scans,
         study.criteria,
         seed=study.seed,
         arm=arm_index,
@@ -163,27 +163,27 @@ def record_outcomes(
     }
     columns: dict[str, object] = {
         "patient_id": ids,
-        "arm": _repeat(study.arms[arm_index].name, ids.size),
+        "arm": arm_column(study.arms[arm_index].name, ids.size),
         "status": group.status,
-        "flare_threshold": _trait(group, "flare_threshold"),
-        "has_bone_metastases": _trait(group, "has_bone_metastases") > 0.5,
+        "flare_threshold": trait(group, "flare_threshold"),
+        "has_bone_metastases": trait(group, "has_bone_metastases") > 0.5,
         **drawn,
         "best_response": pd.array(
             np.where(failed, None, RESPONSE_NAMES[best]),  # type: ignore[call-overload]
             dtype="string",
         ),
-        "clinical_benefit": _flag(
+        "clinical_benefit": flag_column(
             clinical_benefit(best, followed.codes, planned, study.criteria, followed.last_scan),
             failed,
         ),
-        "progression_free_days": _number(
+        "progression_free_days": number_column(
             np.where(followed.progressed, followed.progression_day, last_day), failed
         ),
-        "progressed": _flag(followed.progressed, failed),
-        "symptomatic_flare": _flag(flare.occurred, failed),
+        "progressed": flag_column(followed.progressed, failed),
+        "symptomatic_flare": flag_column(flare.occurred, failed),
         "flare_onset_day": flare.onset_day,
         "flare_end_day": flare.end_day,
-        "hypercalcemia": _flag(calcium.occurred, failed),
+        "hypercalcemia": flag_column(calcium.occurred, failed),
         "hypercalcemia_onset_day": calcium.onset_day,
         "hypercalcemia_duration_days": calcium.duration_days,
         "hypercalcemia_grade": pd.array(
@@ -192,17 +192,17 @@ def record_outcomes(
         ),
         "calcium_peak": calcium_peak,
         "best_change_percent": best_change,
-        "true_response_day": _number(response_day, failed),
+        "true_response_day": number_column(response_day, failed),
     }
     for rule, departure in left.items():
-        columns[f"off_study_day_{rule}"] = _number(departure.off_day, failed)
-        columns[f"later_responder_taken_off_{rule}"] = _flag(
+        columns[f"off_study_day_{rule}"] = number_column(departure.off_day, failed)
+        columns[f"later_responder_taken_off_{rule}"] = flag_column(
             later_responder_taken_off(departure, response_day), failed
         )
     assessments = pd.DataFrame(
         {
             "patient_id": np.repeat(ids, planned.size),
-            "arm": _repeat(study.arms[arm_index].name, ids.size * planned.size),
+            "arm": arm_column(study.arms[arm_index].name, ids.size * planned.size),
             "scan": np.tile(np.arange(planned.size, dtype=np.int16), ids.size),
             "planned_day": np.tile(planned, ids.size),
             "actual_day": scan_days.ravel(),
@@ -213,17 +213,18 @@ def record_outcomes(
             "on_study": counted.ravel(),
         }
     )
-    visits = _visit_readings(study, arm_index, group, days, simulation)
+    visits = visit_readings(study, arm_index, group, days, simulation)
     return Outcomes(pd.DataFrame(columns), assessments, visits, tuple(drawn))
 
 
-def _visit_readings(
+def visit_readings(
     study: Study,
     arm_index: int,
     group: SimulatedPatients,
     days: Array,
     simulation: Simulation,
 ) -> tuple[VisitReadings, ...]:
+    """Measure a group of patients at every visit; parameters as in `record_outcomes`."""
     outputs = [output.name for output in simulation.outputs]
     limit_of = {output.name: output.quantification_limit for output in simulation.outputs}
     readings = []
@@ -262,7 +263,7 @@ def _visit_readings(
     return tuple(readings)
 
 
-def _trait(group: SimulatedPatients, name: str) -> Array:
+def trait(group: SimulatedPatients, name: str) -> Array:
     """Value of a trait, which may itself be a parameter of the model."""
     if name in group.traits:
         return group.traits[name].to_numpy(dtype=np.float64)
@@ -271,13 +272,22 @@ def _trait(group: SimulatedPatients, name: str) -> Array:
     raise ModelError(f"the patients have no '{name}', which a trial reads; it must be drawn")
 
 
-def _repeat(name: str, count: int) -> pd.Series[Any]:
+def drawn_values(group: SimulatedPatients) -> dict[str, object]:
+    """Traits and parameters that were drawn for each patient, by name."""
+    traits = {str(name): group.traits[name].to_numpy() for name in group.traits}
+    return {**traits, **group.parameters}
+
+
+def arm_column(name: str, count: int) -> pd.Series[Any]:
+    """Column that holds the name of one arm."""
     return pd.Series([name] * count, dtype=pd.CategoricalDtype([name]))
 
 
-def _flag(flags: NDArray[np.bool_], failed: NDArray[np.bool_]) -> pd.arrays.BooleanArray:
+def flag_column(flags: NDArray[np.bool_], failed: NDArray[np.bool_]) -> pd.arrays.BooleanArray:
+    """Column of flags that is missing for a patient whose simulation failed."""
     return pd.arrays.BooleanArray(np.array(flags, dtype=np.bool_), failed.copy())
 
 
-def _number(values: Array, failed: NDArray[np.bool_]) -> Array:
+def number_column(values: Array, failed: NDArray[np.bool_]) -> Array:
+    """Column of numbers that is NaN for a patient whose simulation failed."""
     return np.where(failed, np.nan, values)

@@ -17,14 +17,22 @@ from estradyn.engine import (
     solve,
 )
 from estradyn.errors import ModelError
-from estradyn.model import Output, PatientModel, load_patient_model, modules_giving
+from estradyn.model import (
+    Output,
+    ParameterTable,
+    PatientModel,
+    load_parameters,
+    load_patient_model,
+    modules_giving,
+)
 from estradyn.model.co_medication import with_co_medication
 from estradyn.population import Drawn, EngineBaseline, Population, stream_population
 from estradyn.trial.drugs import Drugs, known_drugs
+from estradyn.trial.occult_disease import with_occult_lesions
 from estradyn.trial.outputs import needed_outputs
 from estradyn.trial.schedule import HOURS_PER_DAY, dose_schedule
 from estradyn.trial.simulation import Array, SimulatedPatients
-from estradyn.trial.study import Storage, Study, co_medication_of, given_drugs
+from estradyn.trial.study import Setting, Storage, Study, co_medication_of, given_drugs
 
 
 class PatientSimulation:
@@ -116,7 +124,7 @@ class PatientSimulation:
             options=self._options,
             workers=self._workers,
         )
-        return SimulatedPatients(
+        patients = SimulatedPatients(
             patient_ids=population.patient_ids,
             traits=population.traits,
             parameters=population.parameters,
@@ -124,6 +132,8 @@ class PatientSimulation:
             succeeded=solution.succeeded,
             trajectories=solution.values,
         )
+        names = [output.name for output in self._outputs]
+        return with_occult_lesions(self._study, patients, days, names)
 
     def provenance(self) -> Mapping[str, Any]:
         """Hashes of model and tables, and the tolerances of the solver."""
@@ -137,12 +147,32 @@ class PatientSimulation:
         }
 
 
+def parameters_of(study: Study) -> ParameterTable:
+    """Read the value tables that stand behind the patients of a study."""
+    return load_parameters(
+        study.population.model,
+        drugs=given_drugs(study),
+        modules=_modules(study),
+        setting=_values_of(study.setting),
+    )
+
+
+def _modules(study: Study) -> tuple[str, ...]:
+    return modules_giving(needed_outputs(study, known_drugs()), study.population.model)
+
+
+def _values_of(setting: Setting) -> str | None:
+    """Name of the table whose values replace those of the metastatic patient, if any."""
+    return None if setting is Setting.METASTATIC else setting.value
+
+
 def patient_model_of(study: Study) -> PatientModel:
     """Load the shipped model that a study names, with what its arms and visits ask for."""
     return load_patient_model(
         model_name=study.population.model,
         drugs=given_drugs(study),
-        modules=modules_giving(needed_outputs(study, known_drugs()), study.population.model),
+        modules=_modules(study),
+        setting=_values_of(study.setting),
     )
 
 

@@ -20,6 +20,8 @@ class Purpose(IntEnum):
     NON_TARGET_ERRORS = 4
     VISIT_DAYS = 5
     VISIT_ERRORS = 6
+    LESIONS = 7
+    EXAMINATION_ERRORS = 8
     ADHERENCE = 11
 
 

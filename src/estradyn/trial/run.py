@@ -224,7 +224,7 @@ def _assemble(
         assessments_path=directory / ASSESSMENTS if everything else None,
         trajectories_path=directory / TRAJECTORIES if everything else None,
         endpoints=endpoint_table(study, tables, simulation.outputs),
-        progression_free_survival=survival_table(tables),
+        progression_free_survival=survival_table(study, tables),
         population={name: arm.population() for name, arm in zip(names, arms, strict=True)},
         statuses=count_statuses(study, outcomes),
         manifest={},

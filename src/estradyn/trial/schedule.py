@@ -45,7 +45,9 @@ class VisitSeries:
 
 
 def planned_scan_days(study: Study) -> Array:
-    """Days of the scans from the baseline scan on day 0 to the last within the study."""
+    """Days of the scans from the baseline scan on day 0 to the last within the study, if any."""
+    if study.scans is None:
+        return np.zeros(0)
     return _regular(0.0, study.scans.every, study.duration)
 
 
@@ -114,7 +116,9 @@ def trajectory_days(study: Study) -> Array:
 def output_days(study: Study) -> Array:
     """Days at which the model is solved: the trajectory days and every possible appointment."""
     possible = [trajectory_days(study)]
-    appointments = [(planned_scan_days(study), study.scans.window)]
+    appointments = []
+    if study.scans is not None:
+        appointments.append((planned_scan_days(study), study.scans.window))
     appointments += [(series.planned_days, series.window) for series in visit_series(study)]
     for planned, window in appointments:
         reach = int(np.floor(window))

@@ -169,6 +169,71 @@ def kaplan_meier(days: Array, event: Flags) -> SurvivalCurve:
     return SurvivalCurve(table, median_days)
 
 
+def survival_percent(curve: SurvivalCurve, day: float) -> Estimate:
+    """Percent without the event at a time, with the interval of the curve there."""
+    at = int(np.searchsorted(curve.table["time_day"].to_numpy(), day, side="right")) - 1
+    row = curve.table.iloc[at]
+    return Estimate(
+        100.0 * float(row["survival"]),
+        100.0 * float(row["lower"]),
+        100.0 * float(row["upper"]),
+        int(row["at_risk"]),
+    )
+
+
+def event_rate(days: Array, event: Flags, start: float, stop: float) -> Estimate:
+    """Events in percent of patients a year within a period, with the exact Poisson interval.
+
+    Garwood 1936, doi 10.1093/biomet/28.3-4.437.
+
+    Parameters
+    ----------
+    days, event
+        Time to the event or the end of follow-up, and whether it came; shape (patients,).
+    start, stop
+        Ends of the period, days; an event on `start` belongs to the period before.
+    """
+    count, years = _events_and_years(days, event, start, stop)
+    if years == 0.0:
+        return NOTHING
+    half = 0.5 - CONFIDENCE / 2
+    lower = 0.0 if count == 0 else float(stats.chi2.ppf(half, 2 * count)) / 2.0
+    upper = float(stats.chi2.ppf(1.0 - half, 2 * count + 2)) / 2.0
+    at_risk = int(np.count_nonzero(days > start))
+    return Estimate(100.0 * count / years, 100.0 * lower / years, 100.0 * upper / years, at_risk)
+
+
+def rate_ratio(
+    group: tuple[Array, Flags], reference: tuple[Array, Flags], start: float, stop: float
+) -> Estimate:
+    """Ratio of the event rates of two groups within a period, with a log-normal interval.
+
+    The interval takes the logarithm of the ratio as normal with variance 1/a + 1/b for a and b
+    events. NaN where a group has no event.
+
+    Parameters
+    ----------
+    group, reference
+        Days to the event and whether it came, as in `event_rate`.
+    start, stop
+        Ends of the period, days.
+    """
+    count, years = _events_and_years(*group, start, stop)
+    other_count, other_years = _events_and_years(*reference, start, stop)
+    n = int(np.count_nonzero(group[0] > start) + np.count_nonzero(reference[0] > start))
+    if not (count and other_count):
+        return Estimate(np.nan, np.nan, np.nan, n)
+    ratio = (count / years) / (other_count / other_years)
+    reach = float(stats.norm.ppf(0.5 + CONFIDENCE / 2)) * np.sqrt(1 / count + 1 / other_count)
+    return Estimate(ratio, ratio * float(np.exp(-reach)), ratio * float(np.exp(reach)), n)
+
+
+def _events_and_years(days: Array, event: Flags, start: float, stop: float) -> tuple[int, float]:
+    within = event & (days > start) & (days <= stop)
+    years = float(np.clip(days - start, 0.0, stop - start).sum()) / 365.25
+    return int(np.count_nonzero(within)), years
+
+
 @dataclass(frozen=True)
 class SurvivalComparison:
     """One group against a reference group.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
@@ -60,6 +61,15 @@ class OffStudyRule(StrEnum):
     WORSENING_SIGNS = "worsening_signs"
 
 
+class Setting(StrEnum):
+    """What kind of disease is treated, and so what a trial looks for."""
+
+    METASTATIC = "metastatic"
+    NEOADJUVANT = "neoadjuvant"
+    ADJUVANT = "adjuvant"
+    PREVENTION = "prevention"
+
+
 class TrialEffects(StrEnum):
     """How values that differ between trials are set."""
 
@@ -93,6 +103,13 @@ class Measurement(StrEnum):
     ENDOMETRIAL_THICKNESS = "endometrial_thickness"
     HOT_FLASHES = "hot_flashes"
     QTC = "qtc"
+    ULTRASOUND = "ultrasound"
+    CALIPER = "caliper"
+    PALPATION = "palpation"
+
+
+EXAMINATIONS = (Measurement.ULTRASOUND, Measurement.CALIPER, Measurement.PALPATION)
+"""Ways to measure the two diameters of a primary tumor; their errors are of one diameter."""
 
 
 class Storage(StrEnum):
@@ -399,6 +416,9 @@ class Criteria(_Section):
         A lesion still seen but smaller is recorded as this, mm.
     smallest_visible
         A lesion smaller than this is recorded as gone, mm.
+    bidimensional
+        Whether a primary tumor responds by WHO (the product of two diameters falls by half; Miller
+        et al. 1981, Cancer 47:207-214) and not by its longest diameter. Neoadjuvant trials only.
     """
 
     partial_response: Percent = Field(default=30.0, description="a proportion such as '30 percent'")
@@ -414,6 +434,36 @@ class Criteria(_Section):
     smallest_measurable: Millimetres = Field(default=10.0, description="a length such as '10 mm'")
     smallest_measured: Millimetres = Field(default=5.0, description="a length such as '5 mm'")
     smallest_visible: Millimetres = Field(default=2.0, description="a length such as '2 mm'")
+    bidimensional: bool = Field(default=False, strict=True, description="true or false")
+
+
+class FollowUp(_Section):
+    """How disease that can't be seen yet is followed, in adjuvant and prevention trials.
+
+    Attributes
+    ----------
+    detection_diameter
+        A lesion is found by the first scan on which its measured diameter is at least this, mm.
+    periods
+        Ends of the periods for which rates are given, days; the first begins on day 0.
+    """
+
+    detection_diameter: Annotated[
+        Millimetres, Field(gt=0.0, description="a length such as '10 mm'")
+    ] = 10.0
+    periods: tuple[PositiveDays, ...] = Field(
+        default=(5 * 365.25, 10 * 365.25),
+        min_length=1,
+        max_length=20,
+        description="a list of times that increase, such as [5 year, 10 year]",
+    )
+
+    @field_validator("periods")
+    @classmethod
+    def _periods_increase(cls, periods: tuple[float, ...]) -> tuple[float, ...]:
+        if any(later <= earlier for earlier, later in itertools.pairwise(periods)):
+            raise fault("times out of order or twice", "times that increase")
+        return periods
 
 
 class FlareDefinition(_Section):
@@ -471,6 +521,7 @@ class Study(_Section):
 
     title: _Text = Field(description="text")
     question: _Text = Field(description="text")
+    setting: Setting = Field(default=Setting.METASTATIC, description="one of " + ", ".join(Setting))
     population: PopulationPlan = Field(description="a mapping with model and setting")
     arms: tuple[Arm, ...] = Field(min_length=1, max_length=20, description="a list of 1 to 20 arms")
     duration: PositiveDays = Field(description="a time such as '2 year'")
@@ -481,7 +532,7 @@ class Study(_Section):
         description="a whole number from 0 to 9223372036854775807"
     )
     visits: tuple[Visits, ...] = Field(default=(), max_length=50, description="a list of visits")
-    scans: Scans = Field(description="a mapping with every and diameter_error")
+    scans: Scans | None = Field(default=None, description="a mapping with every and diameter_error")
     criteria: Criteria = Field(default=Criteria(), description="a mapping of RECIST thresholds")
     flare: FlareDefinition = Field(
         default=FlareDefinition(), description="a mapping with onset_window, resolution_window"
@@ -491,6 +542,9 @@ class Study(_Section):
     )
     off_study: OffStudy = Field(
         default=OffStudy(), description="a mapping with rule and flare_window"
+    )
+    follow_up: FollowUp = Field(
+        default=FollowUp(), description="a mapping with detection_diameter and periods"
     )
     store: Storage = Field(default=Storage.ALL, description="all or endpoints")
 
@@ -509,10 +563,7 @@ class Study(_Section):
     @model_validator(mode="after")
     def _times_fit(self) -> Study:
         limit = f"at most the duration of the study, {self.duration:g} day"
-        if self.scans.every > self.duration:
-            raise fault(f"{self.scans.every:g} day between scans", limit, ("scans", "every"))
-        _check_number(self.duration, self.scans.every, ("scans", "every"))
-        _check_window(self.scans.window, self.scans.every, ("scans", "window"))
+        self._check_scans(limit)
         for place, arm in enumerate(self.arms):
             for number, regimen in enumerate(arm.regimens):
                 at: FieldPath = ("arms", place, "regimens", number)
@@ -528,7 +579,36 @@ class Study(_Section):
             self._check_visits(visits, ("visits", place), limit)
         return self
 
+    @property
+    def planned_scans(self) -> Scans:
+        """Tumor imaging of a trial that has some, as every trial but a neoadjuvant one must."""
+        assert self.scans is not None
+        return self.scans
+
+    def _check_scans(self, limit: str) -> None:
+        if self.scans is None:
+            if self.setting is not Setting.NEOADJUVANT:
+                raise fault("nothing", "a mapping with every and diameter_error", ("scans",))
+            return
+        if self.setting is Setting.NEOADJUVANT:
+            raise fault(
+                "scans in a neoadjuvant trial",
+                f"visits that measure {', '.join(EXAMINATIONS)}",
+                ("scans",),
+            )
+        if self.scans.every > self.duration:
+            raise fault(f"{self.scans.every:g} day between scans", limit, ("scans", "every"))
+        _check_number(self.duration, self.scans.every, ("scans", "every"))
+        _check_window(self.scans.window, self.scans.every, ("scans", "window"))
+
     def _check_visits(self, visits: Visits, at: FieldPath, limit: str) -> None:
+        examined = [name for name in visits.measure if name in EXAMINATIONS]
+        if examined and self.setting is not Setting.NEOADJUVANT:
+            raise fault(
+                f"the measurement '{examined[0]}' in the setting '{self.setting}'",
+                f"{', '.join(EXAMINATIONS)} in the setting 'neoadjuvant' only",
+                (*at, "measure"),
+            )
         if visits.at is not None:
             if visits.at[-1] > self.duration:
                 raise fault(f"{visits.at[-1]:g} day", limit, (*at, "at", len(visits.at) - 1))

@@ -1,4 +1,4 @@
-"""Bone and lipids: percent change from baseline over the whole trial, one panel per measure."""
+"""Bone, lipids, a primary tumor: percent change from baseline over the trial, a panel each."""
 
 from __future__ import annotations
 
@@ -28,6 +28,12 @@ BONE = {
     "ctx": "CTX (resorption)",
     "p1np": "P1NP (formation)",
 }
+TUMOR = {
+    "soft_tissue_tumor_volume": "Volume of tumor cells",
+    "ki67": "Ki-67",
+    "fdg_uptake": "FDG uptake",
+    "fes_uptake": "FES uptake",
+}
 LIPIDS = {
     "total_cholesterol": "Total cholesterol",
     "ldl": "LDL cholesterol",
@@ -44,6 +50,11 @@ def bone(trajectories: Path, palette: ArmPalette) -> Figure | None:
 def lipids(trajectories: Path, palette: ArmPalette) -> Figure | None:
     """Serum lipids."""
     return _panels(trajectories, palette, LIPIDS, "lipids", "Serum lipids")
+
+
+def tumor(trajectories: Path, palette: ArmPalette) -> Figure | None:
+    """Volume of a primary tumor and what is read from it."""
+    return _panels(trajectories, palette, TUMOR, "tumor", "Primary tumor")
 
 
 def _roomy_scale(bands: pd.DataFrame) -> alt.Scale:
