@@ -122,7 +122,7 @@ def test_a_patient_holds_the_drugs_that_are_named_and_no_other(drugs):
         reported = [output.name for output in found.outputs if name in output.name]
         assert bool(held) == bool(tabled) == bool(reported) == (name in drugs)
     # No row of another drug's tables is taken for a trait.
-    assert {row.name for row in found.parameters.traits} == {"flare_threshold"}
+    assert {row.name for row in found.parameters.traits} == {"flare_threshold", "new_lesion_volume"}
     assert load_parameters(drugs=drugs).by_name.keys() == found.parameters.by_name.keys()
 
 

@@ -136,15 +136,15 @@ def test_agonism_comes_first_and_antagonism_after(receptor):
 
 def test_antagonism_takes_longer_in_tumors_that_divide_more_slowly(receptor):
     inputs = {"breast_binding": 8.0, "breast_stimulus": 0.4}
-    fast = tissue(receptor, [6.0], cell_birth_rate=0.003, **inputs)
-    slow = tissue(receptor, [6.0], cell_birth_rate=0.00075, **inputs)
+    fast = tissue(receptor, [3.0], cell_birth_rate=0.003, **inputs)
+    slow = tissue(receptor, [3.0], cell_birth_rate=0.00075, **inputs)
     assert slow["breast_estrogen_drive"][0] > 2.0 * fast["breast_estrogen_drive"][0]
 
 
 def test_cells_without_hold_for_a_serm_read_estradiol_alone(receptor):
     serm = tissue(receptor, [0.0, 60.0], breast_binding=8.0, breast_stimulus=0.4)
     assert serm["estradiol_breast_drive"] == pytest.approx(serm["drug_free_breast_drive"])
-    deprived = tissue(receptor, [0.0, 60.0], estradiol_concentration=1.0)
+    deprived = tissue(receptor, [0.0, 60.0], estradiol_concentration=1.0, aromatase_activity=0.0)
     assert deprived["estradiol_breast_drive"] == pytest.approx(deprived["breast_estrogen_drive"])
     assert deprived["estradiol_breast_drive"][0] < 0.5 * deprived["drug_free_breast_drive"][0]
 
