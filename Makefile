@@ -22,10 +22,10 @@ lint: $(READY)
 	$(BIN)/mypy
 
 test: $(READY) lint
-	$(BIN)/pytest -m "not slow"
+	$(BIN)/pytest -n auto -m "not slow"
 
 slow: $(READY)
-	$(BIN)/pytest -m slow
+	$(BIN)/pytest -n auto -m slow
 
 # Fits the models to their evidence, first what one typical woman shows, then what takes a population.
 # Hours on two cores; every script says what it prints or changes.

@@ -153,7 +153,7 @@ def run_shipped(name: str, patients: int, folder: Path) -> tuple[pd.DataFrame, p
     result = run_trial(study, folder / name, workers=2, write_report=write_report)
     report = (folder / name / "report.html").read_text(encoding="utf-8")
     assert "Who would have been taken off study" not in report
-    return result.endpoints, result.patients
+    return result.endpoints, pd.read_parquet(folder / name / "patients.parquet")
 
 
 def value(endpoints: pd.DataFrame, arm: str, endpoint: str, time: str) -> float:
