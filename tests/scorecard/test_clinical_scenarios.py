@@ -15,10 +15,15 @@ from estradyn.evidence.mapping import Comparison
 from estradyn.model import Output
 from estradyn.scorecard import Target, targets_of
 from estradyn.scorecard.clinical import predict
-from estradyn.scorecard.populations import SCENARIOS
 from estradyn.scorecard.regimens import Course, predict_levels
 from estradyn.scorecard.targets import targets_of_row
-from estradyn.scorecard.virtual_trials import AGAINST, TrialArm, one_arm, predict_in_arms
+from estradyn.scorecard.virtual_trials import (
+    AGAINST,
+    SCENARIOS,
+    TrialArm,
+    one_arm,
+    predict_in_arms,
+)
 from estradyn.trial.result import TrialResult
 from estradyn.trial.study import load_study
 
@@ -123,6 +128,20 @@ def test_a_variable_that_does_not_decline_has_no_half_life() -> None:
     assert flat.remaining == pytest.approx(100.0)
 
 
+def test_a_depot_may_peak_long_after_a_single_dose_but_not_after_the_next() -> None:
+    hours = np.linspace(0.0, 480.0, 481)
+    values = hours * np.exp(-hours / 168.0)
+    single = Course(1.0, 24.0, 0.0, np.array([values[24]]), hours, values)
+    assert single.time_of_peak == 168.0
+    repeated = Course(1.0, 24.0, 0.0, np.array([1.0, values[24]]), hours, values)
+    assert repeated.time_of_peak == 24.0
+
+
+def test_what_remains_is_read_when_the_next_dose_is_due() -> None:
+    falling = Course(1.0, 24.0, 10.0, np.array([4.0]), np.array([0.0, 24.0]), np.array([10.0, 4.0]))
+    assert falling.remaining == 40.0
+
+
 def test_levels_of_women_are_predicted_in_the_unit_that_is_asked() -> None:
     scenario = "women: anastrozole 1 mg/day for 14 day"
     asked = [
@@ -202,12 +221,13 @@ def trial_arm() -> TrialArm:
     )
     endpoints = pd.DataFrame(
         {
-            "endpoint": ["objective_response_rate"],
-            "time": [""],
-            "value": [66.0],
-            "lower": [20.0],
-            "upper": [93.0],
-            "unit": ["percent"],
+            "endpoint": ["objective_response_rate", "objective_response_rate_caliper"],
+            "time": ["", "12 week"],
+            "value": [66.0, 40.0],
+            "lower": [20.0, 10.0],
+            "upper": [93.0, 80.0],
+            "unit": ["percent", "percent"],
+            "n": [3, 3],
         }
     )
     study = load_study(SCENARIOS / "early.yaml")
@@ -243,8 +263,8 @@ def trial_arm() -> TrialArm:
         ("ldl_change", "from 180 day to 360 day", "%", -100.0 / 9),
         # Skewed volumes: the median of -87.5, -12.5 and -66.25 %.
         ("tumor_volume_change", "180 day", "%", -66.25),
-        # A diameter smaller by 30 % is a volume smaller by two thirds.
-        ("diameter_response_rate", "180 day", "%", 200.0 / 3),
+        # What is no course of an output is read from the table of the trial.
+        ("objective_response_rate_caliper", "84 day", "%", 40.0),
     ],
 )
 def test_endpoints_are_read_from_an_arm(

@@ -17,6 +17,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,10 +30,10 @@ from estradyn.model.co_medication import with_co_medication
 from estradyn.model.table_file import read_table
 from estradyn.model.units import unit_ratio
 from estradyn.population import Population, stream_population
-from estradyn.scorecard.populations import SCENARIOS, as_treated_in
 from estradyn.scorecard.prediction import Prediction, Progress
 from estradyn.scorecard.targets import Target
 from estradyn.trial import statistics
+from estradyn.trial.study import Setting
 
 Array = NDArray[np.float64]
 
@@ -100,14 +101,23 @@ class Course:
     values: Array
 
     @property
+    def once(self) -> bool:
+        """Whether one dose was given alone."""
+        return self.troughs.size == 1
+
+    @property
+    def _until_next_dose(self) -> NDArray[np.bool_]:
+        return self.hours <= (np.inf if self.once else self.interval)
+
+    @property
     def peak(self) -> float:
-        """Largest value in the interval after the last dose."""
-        return float(self.values[self.hours <= self.interval].max())
+        """Largest value until the next dose; ever, after a single one."""
+        return float(self.values[self._until_next_dose].max())
 
     @property
     def time_of_peak(self) -> float:
         """Hours from the last dose to its peak."""
-        return float(self.hours[np.argmax(self.values[self.hours <= self.interval])])
+        return float(self.hours[np.argmax(self.values[self._until_next_dose])])
 
     def area(self, until: float) -> float:
         """Area under the curve from the last dose, by trapezoids."""
@@ -148,8 +158,7 @@ class Course:
     @property
     def clearance(self) -> float:
         """Apparent clearance: dose over area, of a dosing interval where doses are repeated."""
-        once = self.troughs.size == 1
-        return self.dose / (self.whole_area if once else self.area(self.interval))
+        return self.dose / (self.whole_area if self.once else self.area(self.interval))
 
     @property
     def volume(self) -> float:
@@ -164,8 +173,8 @@ class Course:
 
     @property
     def remaining(self) -> float:
-        """Average over the interval after the last dose in percent of the value before any."""
-        return 100.0 * self.average / self.before
+        """Value when the next dose is due, as blood is drawn, in percent of that before any."""
+        return 100.0 * float(self.troughs[-1]) / self.before
 
 
 Courses = list[Course | None]
@@ -229,8 +238,10 @@ class _Women:
 
     def __init__(self, drug: str, variables: set[str], patients: int, workers: int):
         self._workers = workers
-        shipped = load_patient_model(drugs=(drug,), modules=modules_giving(variables))
-        self._model: PatientModel = as_treated_in(SCENARIO, shipped)
+        # Women without metastases: nothing of a tumor is read.
+        self._model: PatientModel = load_patient_model(
+            drugs=(drug,), modules=modules_giving(variables), setting=str(Setting.ADJUVANT)
+        )
         self._record = self._model.drugs[drug]
         self._variables = sorted(variables)
         for name in self._variables:
@@ -363,7 +374,7 @@ class _Women:
 @lru_cache(maxsize=1)
 def _mass_parameters() -> Mapping[str, str]:
     """Parameter that holds the molar mass, by variable in mg/L."""
-    lines = read_table(SCENARIOS / "molar_masses.tsv", ("variable", "parameter"))
+    lines = read_table(Path(__file__).parent / "molar_masses.tsv", ("variable", "parameter"))
     return {line.text("variable"): line.text("parameter") for line in lines}
 
 

@@ -20,7 +20,6 @@ from numpy.typing import NDArray
 from estradyn.errors import InputError
 from estradyn.evidence.times import When, parse_time
 from estradyn.model import Output
-from estradyn.scorecard.populations import SCENARIOS, as_treated_in
 from estradyn.scorecard.prediction import Prediction, Progress
 from estradyn.scorecard.targets import Target
 from estradyn.trial import statistics
@@ -28,6 +27,7 @@ from estradyn.trial.endpoints import (
     DAYS_PER_MONTH,
     GEOMETRIC_MEAN_ENDPOINTS,
     MEDIAN_ENDPOINTS,
+    time_text,
 )
 from estradyn.trial.patients import PatientSimulation, patient_model_of
 from estradyn.trial.result import TrialResult
@@ -38,14 +38,12 @@ from estradyn.trial.study import Study, load_study, with_overrides
 Array = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 
+SCENARIOS = Path(__file__).parent / "scenarios"
+
 AGAINST = " against "
 
 MILLIGRAMS_PER_DECILITRE_OF_CALCIUM = 4.008
 """mg/dL in one mmol/L of calcium, molar mass 40.08 g/mol."""
-
-RESPONSE_DIAMETER = 0.7
-"""Diameter, relative to the start, at which a tumor has responded: 30 percent less, which is half
-the product of two diameters."""
 
 _PER_YEAR = "_per_year"
 _CHANGE = "_change"
@@ -87,7 +85,7 @@ class VirtualTrials:
         name, _, arm_name = scenario.partition(": ")
         study = one_arm(name, arm_name)
         study = with_overrides(study, patients=self._patients)
-        model = as_treated_in(name, patient_model_of(study))
+        model = patient_model_of(study)
         simulation = PatientSimulation(study, workers=self._workers, patient_model=model)
         with tempfile.TemporaryDirectory() as folder:
             result = run_trial(
@@ -171,6 +169,16 @@ class TrialArm:
         on_day = np.isclose(frame["time_day"].to_numpy(dtype=np.float64), nearest)
         return frame.loc[on_day, output].to_numpy(dtype=np.float64)
 
+    def endpoint(self, name: str, time: str) -> tuple[Estimate, str] | None:
+        """An estimate of the trial's own table and its unit; None where it has no such row."""
+        table = self.result.endpoints
+        rows = table[(table["endpoint"] == name) & (table["time"] == time)]
+        if len(rows) != 1:
+            return None
+        one = rows.iloc[0]
+        value, lower, upper = (float(one[end]) for end in ("value", "lower", "upper"))
+        return Estimate(value, lower, upper, int(one["n"])), str(one["unit"])
+
     def flags(self, column: str) -> Flags:
         """A column of the patient table that is true or false."""
         return self.patients[column].to_numpy(dtype=np.bool_)
@@ -195,13 +203,10 @@ def predict_in_arms(target: Target, arms: list[TrialArm]) -> Prediction:
     if endpoint in OF_THE_PATIENTS:
         estimate, unit = OF_THE_PATIENTS[endpoint](arm)
         return _prediction(estimate, unit, target)
-    table = arm.result.endpoints
-    row = table[(table["endpoint"] == endpoint) & (table["time"] == "")]
-    if len(row) != 1:
+    found = arm.endpoint(endpoint, "")
+    if found is None:
         raise InputError(f"evidence '{target.id}': a trial has no endpoint '{endpoint}'")
-    one = row.iloc[0]
-    estimate = Estimate(float(one["value"]), float(one["lower"]), float(one["upper"]), 0)
-    return _prediction(estimate, str(one["unit"]), target)
+    return _prediction(*found, target)
 
 
 def _prediction(estimate: Estimate, unit: str, target: Target) -> Prediction:
@@ -229,11 +234,6 @@ def _hazard_ratio(target: Target, arm: TrialArm, reference: TrialArm) -> Predict
 
 def _at_a_time(target: Target, arm: TrialArm, when: When) -> Prediction:
     endpoint = target.endpoint
-    if endpoint in OF_A_TUMOR_AT_A_TIME:
-        variable, has_changed = OF_A_TUMOR_AT_A_TIME[endpoint]
-        ratio = arm.levels(variable, when.end) / arm.levels(variable, when.start)
-        flags = has_changed(ratio[np.isfinite(ratio)])
-        return _prediction(statistics.proportion_percent(flags), "percent", target)
     if endpoint in arm.outputs and arm.outputs[endpoint].change == "absolute":
         output = arm.outputs[endpoint]
         day = when.start if when.onwards else when.end
@@ -242,7 +242,11 @@ def _at_a_time(target: Target, arm: TrialArm, when: When) -> Prediction:
     name = endpoint.removesuffix(_PER_YEAR)
     changing = arm.outputs.get(name) or arm.outputs.get(name.removesuffix(_CHANGE))
     if changing is None:
-        raise InputError(f"evidence '{target.id}': a trial has no endpoint '{endpoint}'")
+        # What is no course of an output stands in the table, by the planned day of the visit.
+        found = arm.endpoint(endpoint, time_text(when.end))
+        if found is None:
+            raise InputError(f"evidence '{target.id}': a trial has no endpoint '{endpoint}'")
+        return _prediction(*found, target)
     start, end = (arm.levels(changing.name, day) for day in (when.start, when.end))
     ratio = end / np.where(start == 0.0, np.nan, start)
     years = (when.end - when.start) / 365.25 if per_year else 1.0
@@ -319,12 +323,3 @@ OF_THE_PATIENTS: Mapping[str, Callable[[TrialArm], tuple[Estimate, str]]] = {
     "duration_of_response_median": _duration_of_response,
 }
 """Endpoints of evidence that the table of a trial does not hold, from its patients."""
-
-OF_A_TUMOR_AT_A_TIME: Mapping[str, tuple[str, Callable[[Array], Flags]]] = {
-    "ki67_decrease_rate": ("ki67", lambda ratio: ratio < 1.0),
-    "diameter_response_rate": (
-        "soft_tissue_tumor_volume",
-        lambda ratio: np.cbrt(ratio) <= RESPONSE_DIAMETER,
-    ),
-}
-"""Percent of patients in whom an output has changed so much, relative to the start."""
