@@ -12,8 +12,9 @@ from collections.abc import Mapping, Sequence
 
 import libsbml
 
-from estradyn.model import load_patient_model
+from estradyn.model.composition import compose
 from estradyn.model.export import export_sbml
+from estradyn.model.sources import find_model
 
 AT_START = "_at_start"
 
@@ -45,10 +46,10 @@ def experiment_sbml(
     ModelError, ParameterError, UnitError
         If the model's texts or tables have a fault.
     """
-    patient_model = load_patient_model(model_name=model_name, drugs=drugs)
+    composed = compose(find_model(model_name).path, drugs)
     document = libsbml.readSBMLFromString(export_sbml(model_name, values, drugs=drugs))
     model = document.getModel()
-    for name, record in patient_model.drugs.items():
+    for name, record in (composed.drugs or {}).items():
         _add_clock(model, name, record.dose_state)
     _add_memories(model, remembered)
     return str(libsbml.writeSBMLToString(document))

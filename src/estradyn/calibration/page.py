@@ -7,14 +7,12 @@ from typing import TYPE_CHECKING
 import altair as alt
 import numpy as np
 import pandas as pd
-from markupsafe import Markup
 from scipy.stats import chi2
 
 from estradyn import __version__
-from estradyn.calibration.profile import IDENTIFIABLE
+from estradyn.report.drawing import draw_figure
 from estradyn.report.figures.figure import Figure
-from estradyn.report.svg import inline_svg
-from estradyn.report.templates import DrawnFigure, house_style, page_environment
+from estradyn.report.templates import house_style, page_environment
 from estradyn.report.wording import interval_text, label_of, number_text, words_of
 
 if TYPE_CHECKING:
@@ -43,22 +41,11 @@ def calibration_html(found: Calibration) -> str:
             same=sum(start.misfit - fitted.misfit < 0.1 for start in fitted.starts),
             starts=len(fitted.starts),
             parameters=_parameter_rows(found),
-            open_parameters=[p.name for p in found.profiles if p.verdict != IDENTIFIABLE],
             pairs=_strong_correlations(found),
             rows=_measurement_rows(found),
-            figures=[_drawn(number, item) for number, item in enumerate(figures, 1)],
+            figures=[draw_figure(item, number) for number, item in enumerate(figures, 1)],
         )
     )
-
-
-def _drawn(number: int, figure: Figure) -> DrawnFigure:
-    svg = inline_svg(
-        figure.chart,
-        identifier=figure.identifier,
-        title=figure.title,
-        description=figure.caption,
-    )
-    return DrawnFigure(number, figure.identifier, figure.title, figure.caption, Markup(svg))
 
 
 def _parameter_rows(found: Calibration) -> list[dict[str, str]]:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from estradyn.calibration.problem import CalibrationProblem
 from estradyn.engine import CompiledModel, SolverOptions, compile_model, solve
-from estradyn.population.baseline import HORIZON, LARGEST_DRIFT, SMALLEST_SIZE, states_behind
+from estradyn.population.baseline import HORIZON, follow_to_rest, states_behind
 
 Array = NDArray[np.float64]
 
@@ -44,6 +44,13 @@ class Predictor:
     @cached_property
     def _states(self) -> CompiledModel:
         return compile_model(self.problem.model, self.problem.model.state_names)
+
+    @cached_property
+    def _observed(self) -> NDArray[np.bool_]:
+        """Whether an observable depends on a state, which then must be at rest at the start."""
+        model = self.problem.model
+        behind = states_behind(model, list(self.problem.observables))
+        return np.array([name in behind for name in model.state_names])
 
     def __call__(self, vectors: Array) -> Array:
         """Predict the measurements.
@@ -107,28 +114,27 @@ class Predictor:
             return known[key]
         lanes = [(place, row) for row in range(len(vectors))]
         parameters = self._parameters(lanes, vectors, before=experiment.before is not None)
-        horizon = HORIZON if experiment.before is not None else 0.0
-        times = np.array([0.0, horizon / 2, horizon]) if horizon else np.array([0.0])
-        run = solve(
-            self._states,
-            parameters,
-            times,
-            patients=len(lanes),
-            options=self._options,
-            workers=self.workers,
-        )
-        states = run.values[:, -1].copy()
-        if horizon:
-            relevant = states_behind(self.problem.model, list(self.problem.observables))
-            counted = np.array([name in relevant for name in self.problem.model.state_names])
-            first, middle, last = (run.values[:, column] for column in range(3))
-            scale = np.maximum(np.maximum(np.abs(first), np.abs(last)), SMALLEST_SIZE)
-            drifts = (np.abs(last - middle) > LARGEST_DRIFT * scale) & counted
-            states = np.where(counted, states, first)
-            states[drifts.any(axis=1)] = np.nan
-        states[~run.succeeded] = np.nan
-        known[key] = states
-        return states
+        if experiment.before is None:
+            run = solve(
+                self._states,
+                parameters,
+                np.array([0.0]),
+                patients=len(lanes),
+                options=self._options,
+                workers=self.workers,
+            )
+            known[key] = run.values[:, 0]
+        else:
+            known[key], _ = follow_to_rest(
+                self._states,
+                parameters,
+                len(lanes),
+                HORIZON,
+                relevant=self._observed,
+                options=self._options,
+                workers=self.workers,
+            )
+        return known[key]
 
     def _parameters(
         self, lanes: list[tuple[int, int]], vectors: Array, *, before: bool

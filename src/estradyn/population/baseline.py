@@ -157,25 +157,19 @@ class EngineBaseline:
         self, parameters: Mapping[str, NDArray[np.float64]], count: int
     ) -> tuple[NDArray[np.float64], list[str]]:
         """Follow candidates over the horizon; return where they settle, and why some do not."""
-        size = len(self.patient_model.model.states)
-        run = solve(
+        states, status = follow_to_rest(
             self._compiled,
             parameters,
-            np.array([0.0, self._horizon / 2, self._horizon]),
-            patients=count,
+            count,
+            self._horizon,
+            relevant=self._relevant,
             options=SolverOptions(retry=False, step_limit=STEP_LIMIT),
             workers=self.workers,
         )
-        first, middle, last = (run.values[:, index, :size] for index in range(3))
-        states = np.where(self._relevant, last, first)
-        scale = np.maximum(np.maximum(np.abs(first), np.abs(last)), SMALLEST_SIZE)
-        drifts = np.abs(last - middle) > LARGEST_DRIFT * scale
-        steady = run.succeeded & ~(drifts & self._relevant).any(axis=1)
         failures = [
-            "" if fine else _failure(PatientStatus(status))
-            for fine, status in zip(steady, run.status, strict=True)
+            _failure(PatientStatus(code)) if lost else ""
+            for lost, code in zip(np.asarray(np.isnan(states).any(axis=1)), status, strict=True)
         ]
-        states[~steady] = np.nan
         return states, failures
 
     def _evaluate(
@@ -198,6 +192,57 @@ class EngineBaseline:
         for name, array in values.items():
             array[steady] = at_start[name][:, 0]
         return values
+
+
+def follow_to_rest(
+    compiled: CompiledModel,
+    parameters: Mapping[str, NDArray[np.float64]],
+    count: int,
+    horizon: float,
+    *,
+    relevant: NDArray[np.bool_],
+    options: SolverOptions,
+    workers: int = 1,
+) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Follow patients in time until they change no more.
+
+    Parameters
+    ----------
+    compiled
+        Model whose first outputs are its states, in their order.
+    parameters
+        Values by name, one for each patient.
+    count
+        Number of patients.
+    horizon
+        Time to follow them, in the unit of the model.
+    relevant
+        States that must come to rest, shape (states,); the others keep their initial value.
+    options, workers
+        As in `solve`.
+
+    Returns
+    -------
+    states
+        Where each patient rests, shape (patients, states); NaN for one who does not, or who could
+        not be solved.
+    status
+        `PatientStatus` of each patient.
+    """
+    run = solve(
+        compiled,
+        parameters,
+        np.array([0.0, horizon / 2, horizon]),
+        patients=count,
+        options=options,
+        workers=workers,
+    )
+    first, middle, last = (run.values[:, index, : relevant.size] for index in range(3))
+    states = np.where(relevant, last, first)
+    scale = np.maximum(np.maximum(np.abs(first), np.abs(last)), SMALLEST_SIZE)
+    drifts = np.abs(last - middle) > LARGEST_DRIFT * scale
+    states[~run.succeeded | (drifts & relevant).any(axis=1)] = np.nan
+    return states, run.status
 
 
 def states_behind(model: OdeModel, outputs: list[str]) -> set[str]:

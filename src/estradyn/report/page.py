@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from jinja2 import Environment
-from markupsafe import Markup
 
 from estradyn import __version__
 from estradyn.model.drug_review import review_warning
 from estradyn.report.comparison import Comparison, tallies
 from estradyn.report.counts import count_rows, flat_rows
 from estradyn.report.design import arm_text, design_rows
+from estradyn.report.drawing import draw_figure
 from estradyn.report.endpoints import endpoint_groups
 from estradyn.report.figures import (
     calcium,
@@ -30,7 +30,6 @@ from estradyn.report.links import linked
 from estradyn.report.off_study import rule_rows
 from estradyn.report.palette import ArmPalette, palette_of
 from estradyn.report.parameters import CLASS_MEANINGS, class_counts, printed_parameters
-from estradyn.report.svg import inline_svg
 from estradyn.report.templates import DrawnFigure, house_style, page_environment
 from estradyn.report.wording import number_text
 from estradyn.trial.drugs import known_drugs
@@ -202,15 +201,8 @@ def _numbered(
             if figure is None:
                 continue
             number += 1
-            svg = inline_svg(
-                figure.chart,
-                identifier=figure.identifier,
-                title=f"Figure {number}. {figure.title}",
-                description=figure.caption,
-            )
-            drawn.append(
-                DrawnFigure(number, figure.identifier, figure.title, figure.caption, Markup(svg))
-            )
+            spoken_title = f"Figure {number}. {figure.title}"
+            drawn.append(draw_figure(figure, number, spoken_title=spoken_title))
         if drawn:
             numbered.append(FigureSection(title, tuple(drawn)))
     return numbered

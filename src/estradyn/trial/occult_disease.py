@@ -23,6 +23,7 @@ from estradyn.trial.outcomes import (
     drawn_values,
     flag_column,
     number_column,
+    scan_columns,
     trait,
     visit_readings,
 )
@@ -212,11 +213,7 @@ def record_occult(
     seen = np.where(found, measured, 0.0)
     assessments = pd.DataFrame(
         {
-            "patient_id": np.repeat(ids, planned.size),
-            "arm": arm_column(study.arms[arm_index].name, ids.size * planned.size),
-            "scan": np.tile(np.arange(planned.size, dtype=np.int16), ids.size),
-            "planned_day": np.tile(planned, ids.size),
-            "actual_day": scan_days.ravel(),
+            **scan_columns(study.arms[arm_index].name, ids, planned, scan_days),
             "lesion_diameter": seen.ravel(),
             "true_lesion_diameter": true.ravel(),
             "on_study": (np.arange(planned.size) <= last[:, None]).ravel(),

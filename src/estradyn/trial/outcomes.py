@@ -201,11 +201,7 @@ def record_outcomes(
         )
     assessments = pd.DataFrame(
         {
-            "patient_id": np.repeat(ids, planned.size),
-            "arm": arm_column(study.arms[arm_index].name, ids.size * planned.size),
-            "scan": np.tile(np.arange(planned.size, dtype=np.int16), ids.size),
-            "planned_day": np.tile(planned, ids.size),
-            "actual_day": scan_days.ravel(),
+            **scan_columns(study.arms[arm_index].name, ids, planned, scan_days),
             "sum_of_longest_diameters": sums.ravel(),
             "true_sum_of_longest_diameters": readings.true_sum_of_diameters.ravel(),
             "non_target_volume": readings.non_target_volume.ravel(),
@@ -281,6 +277,30 @@ def drawn_values(group: SimulatedPatients) -> dict[str, object]:
 def arm_column(name: str, count: int) -> pd.Series[Any]:
     """Column that holds the name of one arm."""
     return pd.Series([name] * count, dtype=pd.CategoricalDtype([name]))
+
+
+def scan_columns(
+    arm: str, patient_ids: NDArray[np.int64], planned_days: Array, days: Array
+) -> dict[str, object]:
+    """Columns that say whose scan a row is, which one and when.
+
+    Parameters
+    ----------
+    arm
+        Name of the arm.
+    patient_ids, planned_days
+        Shapes (patients,) and (scans,).
+    days
+        Days the scans took place, shape (patients, scans).
+    """
+    patients, scans = days.shape
+    return {
+        "patient_id": np.repeat(patient_ids, scans),
+        "arm": arm_column(arm, patients * scans),
+        "scan": np.tile(np.arange(scans, dtype=np.int16), patients),
+        "planned_day": np.tile(planned_days, patients),
+        "actual_day": days.ravel(),
+    }
 
 
 def flag_column(flags: NDArray[np.bool_], failed: NDArray[np.bool_]) -> pd.arrays.BooleanArray:

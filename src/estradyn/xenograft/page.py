@@ -8,12 +8,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from jinja2 import Environment
-from markupsafe import Markup
 
 from estradyn import __version__
+from estradyn.report.drawing import draw_figure
 from estradyn.report.figures.figure import Figure
 from estradyn.report.palette import palette_of
-from estradyn.report.svg import inline_svg
 from estradyn.report.templates import DrawnFigure, house_style, page_environment
 from estradyn.report.wording import NOTHING, interval_text, number_text
 from estradyn.xenograft.analysis import Analysis, diagnostics
@@ -106,15 +105,7 @@ def drawn(sections: Mapping[str, tuple[Figure, ...]]) -> dict[str, list[DrawnFig
         result[name] = []
         for figure in figures:
             number += 1
-            svg = inline_svg(
-                figure.chart,
-                identifier=figure.identifier,
-                title=figure.title,
-                description=figure.caption,
-            )
-            result[name].append(
-                DrawnFigure(number, figure.identifier, figure.title, figure.caption, Markup(svg))
-            )
+            result[name].append(draw_figure(figure, number))
     return result
 
 

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
 
 from estradyn import __version__
 from estradyn.assay.analysis import AssayResult, CurveResult, JointResult
@@ -24,8 +23,8 @@ from estradyn.assay.report.figures import (
 )
 from estradyn.assay.series import describe, dose_text
 from estradyn.assay.tables import is_extrapolated
+from estradyn.report.drawing import draw_figure
 from estradyn.report.figures.figure import Figure
-from estradyn.report.svg import inline_svg
 from estradyn.report.templates import DrawnFigure, house_style
 from estradyn.report.wording import NOTHING, number_text
 
@@ -47,19 +46,7 @@ class _Drawing:
         self.drawn: list[DrawnFigure] = []
 
     def draw(self, figure: Figure) -> DrawnFigure:
-        svg = inline_svg(
-            figure.chart,
-            identifier=figure.identifier,
-            title=figure.title,
-            description=figure.caption,
-        )
-        result = DrawnFigure(
-            len(self.drawn) + 1,
-            figure.identifier,
-            figure.title,
-            figure.caption,
-            Markup(svg),
-        )
+        result = draw_figure(figure, len(self.drawn) + 1)
         self.drawn.append(result)
         return result
 

@@ -7,11 +7,9 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from markupsafe import Markup
-
 from estradyn import __version__
 from estradyn.evidence import Status, Use, mapping, miss_reasons, tolerances
-from estradyn.report.svg import inline_svg
+from estradyn.report.drawing import draw_figure
 from estradyn.report.templates import DrawnFigure, house_style, page_environment
 from estradyn.report.wording import NOTHING, number_text, unit_text
 from estradyn.scorecard.report.forest import forest_figures
@@ -44,15 +42,7 @@ def score_html(scores: Mapping[str, Sequence[Score]], manifest: Mapping[str, str
         figures = []
         for figure in forest_figures(context, own):
             number += 1
-            svg = inline_svg(
-                figure.chart,
-                identifier=figure.identifier,
-                title=figure.title,
-                description=figure.caption,
-            )
-            figures.append(
-                DrawnFigure(number, figure.identifier, figure.title, figure.caption, Markup(svg))
-            )
+            figures.append(draw_figure(figure, number))
         sections.append(_section(context, own, figures))
     return environment.get_template("scorecard.html.jinja").render(
         manifest=list(manifest.items()),
