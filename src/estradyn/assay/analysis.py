@@ -213,24 +213,26 @@ def analyze(
     data = _observations(series, replicates, options)
     families = tuple(FAMILIES[name] for name in options.biphasic)
     with _Pool(options.workers) as pool:
-        choices = pool.map(_choose, [(d, families, options, i) for i, d in enumerate(data)])
+        choices = pool.start(_choose, [(d, families, options, i) for i, d in enumerate(data)])()
         batches = _batches(choices)
         joint_jobs = _joint_jobs(series, data, choices, families)
-        profiled = pool.map(
+        # Nothing below waits for anything else below: the longest first, collected at the end.
+        joint_tasks = pool.start(_joint, [(*job, options) for job in joint_jobs])
+        profile_tasks = pool.start(
             _intervals,
             [
                 (_stack_fits([choices[i].chosen for i in rows]), _nested(choices, rows), options)
                 for rows in batches
             ],
         )
-        bands = pool.map(
+        band_tasks = pool.start(
             _band,
             [
                 (c.chosen, _dose_grid(d), options, i)
                 for i, (c, d) in enumerate(zip(choices, data, strict=True))
             ],
         )
-        joint = pool.map(_joint, [(*job, options) for job in joint_jobs])
+        joint, profiled, bands = joint_tasks(), profile_tasks(), band_tasks()
     intervals: dict[int, list[LandmarkInterval]] = {}
     for rows, results in zip(batches, profiled, strict=True):
         for place, i in enumerate(rows):
@@ -276,7 +278,7 @@ def _check(options: AnalysisOptions) -> None:
 
 
 class _Pool:
-    """Ordered map over processes, or in place with a single worker."""
+    """Jobs over processes, or in place with a single worker."""
 
     def __init__(self, workers: int):
         self._executor = ProcessPoolExecutor(workers) if workers > 1 else None
@@ -288,10 +290,14 @@ class _Pool:
         if self._executor is not None:
             self._executor.shutdown()
 
-    def map(self, function: Callable[[Any], Any], jobs: Sequence[Any]) -> list[Any]:
-        if self._executor is None or len(jobs) < 2:
-            return [function(job) for job in jobs]
-        return list(self._executor.map(function, jobs))
+    def start(
+        self, function: Callable[[Any], Any], jobs: Sequence[Any]
+    ) -> Callable[[], list[Any]]:
+        """Begin jobs; the function returned waits for their results, in the order of the jobs."""
+        if self._executor is None:
+            return lambda: [function(job) for job in jobs]
+        tasks = [self._executor.submit(function, job) for job in jobs]
+        return lambda: [task.result() for task in tasks]
 
 
 def _observations(

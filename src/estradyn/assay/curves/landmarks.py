@@ -18,8 +18,9 @@ SEARCH_BELOW, SEARCH_ABOVE = np.log(1e2), np.log(1e4)
 """How far beyond the tested doses a landmark is looked for, on the logarithmic scale."""
 
 _GRID_POINTS = 121
-_BISECTIONS = 8
-_FALSE_POSITIONS = 12
+_WIDE, _NARROW = 8, 2
+"""Bisections in a bracket as wide as the window, and in one of two steps of the grid."""
+_FALSE_POSITIONS = 6
 _STEP = 1e-5
 
 
@@ -73,26 +74,33 @@ class Landmark:
         return self.shape == "any" or (self.shape == "biphasic") == family.biphasic
 
 
-def _root(function: Callable[[Array], Array], low: Array, high: Array) -> Array:
+def _root(
+    function: Callable[[Array], Array], low: Array, high: Array, bisections: int
+) -> Array:
     """Root of a function that is positive at `low` and not at `high`, curve by curve.
 
-    Bisections first, which no shape can mislead, then false position with the Illinois rule.
+    Bisections first, which no shape can mislead, then false position with the rule of Anderson and
+    Björck 1973 (doi:10.1007/BF01951936), which does not leave an end where it is.
     """
-    for _ in range(_BISECTIONS):
+    for _ in range(bisections):
         middle = 0.5 * (low + high)
         positive = function(middle) > 0
         low, high = np.where(positive, middle, low), np.where(positive, high, middle)
     at_low, at_high = function(low), function(high)
     place = 0.5 * (low + high)
-    for _ in range(_FALSE_POSITIONS):
-        with np.errstate(invalid="ignore", divide="ignore"):
+    with np.errstate(invalid="ignore", divide="ignore"):
+        for _ in range(_FALSE_POSITIONS):
             place = (at_low * high - at_high * low) / (at_low - at_high)
-        place = np.where(np.isfinite(place), np.clip(place, low, high), 0.5 * (low + high))
-        here = function(place)
-        positive = here > 0
-        at_high = np.where(positive, 0.5 * at_high, here)
-        at_low = np.where(positive, here, 0.5 * at_low)
-        low, high = np.where(positive, place, low), np.where(positive, high, place)
+            place = np.where(np.isfinite(place), np.clip(place, low, high), 0.5 * (low + high))
+            here = function(place)
+            positive = here > 0
+            share = 1.0 - here / np.where(positive, at_low, at_high)
+            share = np.where(share > 0.0, share, 0.5)
+            at_low, at_high = (
+                np.where(positive, here, share * at_low),
+                np.where(positive, share * at_high, here),
+            )
+            low, high = np.where(positive, place, low), np.where(positive, high, place)
     return place
 
 
@@ -103,7 +111,7 @@ def peak_log_dose(family: CurveFamily, theta: Array, window: DoseWindow) -> Arra
     top = response.argmax(axis=1)
     inside = (top > 0) & (top < _GRID_POINTS - 1)
     place = np.clip(top, 1, _GRID_POINTS - 2)
-    peak = _root(lambda x: family.slope(theta, x), grid[place - 1], grid[place + 1])
+    peak = _root(lambda x: family.slope(theta, x), grid[place - 1], grid[place + 1], _NARROW)
     exceeds = family.evaluate(theta, peak) > theta[:, family.place("control")]
     return np.where(inside & exceeds, peak, np.nan)
 
@@ -154,7 +162,7 @@ def _fall_log_dose(fraction: float, family: CurveFamily, theta: Array, window: D
     if fraction >= 1.0:
         # A curve that never rose above the control has nowhere to return from.
         crossed &= ~np.isnan(begin)
-    root = _root(lambda x: family.evaluate(theta, x) - level, start, end)
+    root = _root(lambda x: family.evaluate(theta, x) - level, start, end, _WIDE)
     return np.where(crossed, root, np.nan)
 
 
