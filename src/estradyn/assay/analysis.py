@@ -290,9 +290,7 @@ class _Pool:
         if self._executor is not None:
             self._executor.shutdown()
 
-    def start(
-        self, function: Callable[[Any], Any], jobs: Sequence[Any]
-    ) -> Callable[[], list[Any]]:
+    def start(self, function: Callable[[Any], Any], jobs: Sequence[Any]) -> Callable[[], list[Any]]:
         """Begin jobs; the function returned waits for their results, in the order of the jobs."""
         if self._executor is None:
             return lambda: [function(job) for job in jobs]

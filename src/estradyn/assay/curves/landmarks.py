@@ -74,9 +74,7 @@ class Landmark:
         return self.shape == "any" or (self.shape == "biphasic") == family.biphasic
 
 
-def _root(
-    function: Callable[[Array], Array], low: Array, high: Array, bisections: int
-) -> Array:
+def _root(function: Callable[[Array], Array], low: Array, high: Array, bisections: int) -> Array:
     """Root of a function that is positive at `low` and not at `high`, curve by curve.
 
     Bisections first, which no shape can mislead, then false position with the rule of Anderson and
