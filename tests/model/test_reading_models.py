@@ -313,6 +313,19 @@ def test_a_fault_in_an_imported_file_names_that_file(antimony_file):
     assert caught.value.line == 2
 
 
+@pytest.mark.parametrize("name", ["extent", "length", "substance", "volume"])
+def test_an_argument_named_like_a_unit_is_refused_and_not_a_crash(antimony_file, name):
+    antimony_file(f"model inner(x,\n  {name})\n  x = 1\nend\n", "inner.ant")
+    path = antimony_file('import "inner.ant"\nmodel outer()\n  k = 1\nend\n')
+    with pytest.raises(ModelError, match=rf"inner\.ant.*'{name}'"):
+        load_model(path)
+
+
+def test_a_comment_may_speak_of_units(antimony_file):
+    path = antimony_file("/*\nmodel like(volume)\n*/\nmodel m() // length\n  k = 1\nend\n")
+    assert [parameter.name for parameter in load_model(path).parameters] == ["k"]
+
+
 def test_a_missing_model_is_an_error_that_lists_the_shipped_ones(tmp_path):
     with pytest.raises(ModelError, match=r"no model 'nobody'.*\.ant"):
         load_model("nobody")

@@ -22,6 +22,10 @@ SBML_SUFFIXES = (".xml", ".sbml")
 
 _antimony_lock = threading.Lock()
 _IMPORT = re.compile(r'^\s*import\s+"([^"]+)"', re.MULTILINE)
+_HEADER = re.compile(r"^\s*(?:model|module)\s+\*?\w+\s*\(([^)]*)\)", re.MULTILINE)
+_COMMENT = re.compile(r"/\*.*?\*/|//[^\n]*", re.DOTALL)
+_CRASHES = ("extent", "length", "substance", "volume")
+"""Names of units that libAntimony 3.3 does not survive among the arguments of a model."""
 _LINE = re.compile(r"^Error in (?:file '(?P<file>[^']*)'|model string), line (?P<line>\d+):\s*")
 
 
@@ -109,7 +113,7 @@ def sbml_text(
 
 
 def _sbml_from_antimony(path: Path, composition: Composition) -> str:
-    _check_imports(path.parent, composition.text, set())
+    _check_text(path, composition.text, path.parent, set())
     with _loaded_antimony(path, composition) as module:
         text = antimony.getSBMLString(module)
         if not text:
@@ -117,13 +121,25 @@ def _sbml_from_antimony(path: Path, composition: Composition) -> str:
     return _literals_without_dimension(_restore_base_units(text))
 
 
-def _check_imports(folder: Path, text: str, seen: set[Path]) -> None:
-    """Read what a text imports as libAntimony will, to refuse what is no text of sensible size."""
+def _check_text(path: Path, text: str, folder: Path, seen: set[Path]) -> None:
+    """Refuse what libAntimony would not survive, in a text and in what it imports.
+
+    These are arguments of a model with the name of a unit, and imported files that are no text of
+    sensible size.
+    """
+    for arguments in _HEADER.findall(_COMMENT.sub("", text)):
+        for name in re.findall(r"\w+", arguments):
+            if name in _CRASHES:
+                raise ModelError(
+                    f"an argument of a model is called '{name}', which is the name of a unit; "
+                    "call it otherwise",
+                    source=path,
+                )
     for name in _IMPORT.findall(text):
-        path = folder / name
-        if path.is_file() and path not in seen:
-            seen.add(path)
-            _check_imports(folder, read_text(path, ModelError), seen)
+        imported = folder / name
+        if imported.is_file() and imported not in seen:
+            seen.add(imported)
+            _check_text(imported, read_text(imported, ModelError), folder, seen)
 
 
 @contextmanager
