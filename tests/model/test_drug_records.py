@@ -72,6 +72,13 @@ def test_a_malformed_field_is_named_with_what_is_allowed(record_with, field, val
         record_with(line_of(field), f"{field}: {value}\n")
 
 
+def test_a_character_yaml_has_no_place_for_is_one_sentence(record_with):
+    with pytest.raises(InputError) as caught:
+        record_with("title: ", "title: \x00")
+    assert "\n" not in str(caught.value)
+    assert "inhibitor.md" in str(caught.value)
+
+
 def test_a_reagent_needs_no_approved_use(record_with):
     assert record_with(line_of("approved_use"), medicine=False).name == "inhibitor"
     with pytest.raises(InputError, match="lacks 'status'"):

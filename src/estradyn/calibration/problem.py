@@ -17,14 +17,13 @@ from typing import Any
 import libsbml
 import numpy as np
 from numpy.typing import NDArray
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
 
 from estradyn.errors import InputError
 from estradyn.model.ode_model import OdeModel
 from estradyn.model.sbml import model_from_sbml
 from estradyn.model.table_file import TableRow, read_table
 from estradyn.model.text_file import read_text
+from estradyn.plain_yaml import load_plain_yaml
 
 Array = NDArray[np.float64]
 
@@ -169,10 +168,7 @@ def load_problem(path: str | Path) -> CalibrationProblem:
 
 
 def _files(path: Path) -> dict[str, Path]:
-    try:
-        content = YAML(typ="safe", pure=True).load(read_text(path, InputError))
-    except YAMLError as error:
-        raise InputError(f"cannot be read as a PEtab problem ({error})", source=path) from error
+    content = load_plain_yaml(read_text(path, InputError), path)
     if not isinstance(content, dict) or content.get("format_version") != 1:
         raise InputError("must be a PEtab problem with 'format_version: 1'", source=path)
     problems = content.get("problems")

@@ -12,14 +12,12 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from ruamel.yaml import YAML
-from ruamel.yaml.error import MarkedYAMLError, YAMLError
-
 from estradyn.errors import InputError, ModelError, UnitError
 from estradyn.model.front_matter import check_front_matter
 from estradyn.model.ode_model import OdeModel
 from estradyn.model.text_file import read_text
 from estradyn.model.units import unit_ratio
+from estradyn.plain_yaml import load_plain_yaml
 
 _FENCE = "---"
 _LINKS = ("dose_state", "dose_unit", "concentration_output")
@@ -104,14 +102,8 @@ def read_drug_record(path: Path, *, medicine: bool = True) -> DrugRecord:
     parts = text.split(_FENCE + "\n", 2)
     if len(parts) != 3 or parts[0].strip():
         raise InputError("must begin with YAML front matter between two lines '---'", source=path)
-    try:
-        fields = YAML(typ="safe", pure=True).load(parts[1])
-    except YAMLError as error:
-        mark = error.problem_mark if isinstance(error, MarkedYAMLError) else None
-        problem = error.problem if isinstance(error, MarkedYAMLError) else str(error)
-        # Line 1 of the front matter is line 2 of the file.
-        line = None if mark is None else mark.line + 2
-        raise InputError(f"front matter: {problem}", source=path, line=line) from error
+    # Line 1 of the front matter is line 2 of the file.
+    fields = load_plain_yaml(parts[1], path, first_line=2)
     if not isinstance(fields, dict):
         raise InputError("the front matter must be a list of 'name: value' lines", source=path)
     check_front_matter(fields, path, medicine=medicine)

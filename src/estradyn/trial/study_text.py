@@ -8,18 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from ruamel.yaml import YAML
-from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.error import YAMLError
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from estradyn.errors import StudyError
+from estradyn.plain_yaml import DEEPEST_NESTING, refuse_deep_brackets, yaml_line, yaml_problem
 
 LARGEST_FILE = 64 * 1024
 """Bytes; a study is a page or two of text."""
-
-DEEPEST_NESTING = 20
-
-MOST_OPEN_BRACKETS = 100
-"""More would keep the YAML parser busy for hours before it gives up."""
 
 FieldPath = tuple[str | int, ...]
 """Keys and list positions from the top of the file to one value."""
@@ -77,28 +73,15 @@ def read_study_text(path: str | Path) -> StudyText:
 
 def parse_study_text(text: str, source: str) -> StudyText:
     """Parse YAML text as `read_study_text` does; `source` is the name that errors give it."""
-    _refuse_deep_brackets(text, source)
+    refuse_deep_brackets(text, source, StudyError)
     try:
         root = YAML(typ="safe", pure=True).compose(text)
-    except MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        line = None if mark is None else mark.line + 1
-        problem = " ".join(str(error.problem or error.context or "a mistake").split())
+    except (YAMLError, ValueError, RecursionError) as error:
         raise StudyError(
-            f"found text that is not YAML ({problem}), allowed plain YAML with one mapping",
-            source=source,
-            line=line,
-        ) from None
-    except RecursionError:
-        raise StudyError(
-            f"found lists or mappings nested too deeply, allowed {DEEPEST_NESTING} levels",
-            source=source,
-        ) from None
-    except (YAMLError, ValueError) as error:
-        raise StudyError(
-            f"found text that is not YAML ({' '.join(str(error).split())}), "
+            f"found text that is not YAML ({yaml_problem(error)}), "
             "allowed plain YAML with one mapping",
             source=source,
+            line=yaml_line(error),
         ) from None
     if root is None:
         raise StudyError("found an empty file, allowed a study as YAML", source=source)
@@ -111,20 +94,6 @@ def parse_study_text(text: str, source: str) -> StudyText:
     reader = _Reader(source)
     content = reader.mapping(root, ())
     return StudyText(source, content, reader.lines)
-
-
-def _refuse_deep_brackets(text: str, source: str) -> None:
-    open_brackets = 0
-    for line, content in enumerate(text.splitlines(), start=1):
-        for character in content:
-            open_brackets += (character in "[{") - (character in "]}")
-            if open_brackets > MOST_OPEN_BRACKETS:
-                raise StudyError(
-                    f"found more than {MOST_OPEN_BRACKETS} open brackets, allowed lists and "
-                    f"mappings nested up to {DEEPEST_NESTING} levels deep",
-                    source=source,
-                    line=line,
-                )
 
 
 def _read_text(path: Path) -> str:

@@ -6,14 +6,13 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
 
 from estradyn.assay.curves.choice import FEWEST_DOSES
 from estradyn.assay.layout import MOLAR_UNITS
 from estradyn.assay.readers.text import parse_number, read_text
 from estradyn.assay.wells import PLATE_SHAPES
 from estradyn.errors import InputError
+from estradyn.plain_yaml import load_plain_yaml
 
 
 def molar(value: Any) -> float:
@@ -244,16 +243,7 @@ def load_design(path: str | Path) -> AssayDesign:
         One sentence that names the file, the field, what was found and what is allowed.
     """
     path = Path(path)
-    text = read_text(path)
-    try:
-        content = YAML(typ="safe", pure=True).load(text)
-    except (YAMLError, ValueError, RecursionError) as error:
-        mark = getattr(error, "problem_mark", None)
-        raise InputError(
-            f"is not valid YAML ({getattr(error, 'problem', None) or error})",
-            source=path,
-            line=None if mark is None else mark.line + 1,
-        ) from error
+    content = load_plain_yaml(read_text(path), path)
     if not isinstance(content, dict):
         raise InputError("must hold named fields such as 'cell_line: MCF-7'", source=path)
     try:
