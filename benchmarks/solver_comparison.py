@@ -4,8 +4,9 @@ The case is `reference_case.py`: bone and calcium with an oral drug, 34 states, 
 outputs a day, ten parameters that vary. Error is the largest of the judged outputs at any time and
 any judged patient, relative to its size, against libRoadRunner at its tightest; an output below a
 thousandth of its largest size is judged against that. All times are processor time of one core.
-Other solvers get the same equations: libRoadRunner the same SBML, SciPy's LSODA the engine's
-compiled right-hand side, called through Python. sundials4py and AMICI are not compared.
+Other solvers get the same equations: libRoadRunner the same SBML, SciPy's LSODA and, where the
+package scikit-sundae is installed, CVODE of SUNDIALS the engine's compiled right-hand side, called
+through Python. AMICI, which needs a compiler, and sundials4py, which has no wheels, are left out.
 
 Run with: python benchmarks/solver_comparison.py [--patients N] [--days N]
 """
@@ -37,6 +38,11 @@ from estradyn.engine.tableau import METHODS
 from estradyn.model import load_patient_model
 from reference_case import DOSE, DOSE_STATE, ReferenceCase
 from roadrunner_oracle import RoadRunnerPatient
+
+try:
+    from sksundae.cvode import CVODE
+except ImportError:
+    CVODE = None
 
 Array = NDArray[np.float64]
 
@@ -88,16 +94,23 @@ def main() -> None:
 
     print(f"\n{'solver':<15}{'tolerance':>10}{'error':>10}{'ms a patient-year':>19}")
     road_runner_points = judged("libRoadRunner", lambda patient, t: road_runner(case, patient, t))
-    lsoda_points = judged("SciPy LSODA", lambda patient, t: lsoda(case, compiled, patient, t))
-    print(f"{'':<54}{'times libRoadRunner':>22}{'times LSODA':>13}")
+    others = {"libRoadRunner": road_runner_points}
+    for name, piece in {"SciPy LSODA": lsoda, "CVODE": cvode if CVODE else None}.items():
+        if piece is None:
+            print(f"{name:<15} not installed (scikit-sundae)")
+            continue
+
+        def way(patient: int, t: float, piece: Piece = piece) -> tuple[Array, float]:
+            return through_python(case, compiled, patient, t, piece)
+
+        others[name] = judged(name, way)
+    print(f"{'':<54}" + "".join(f"{'times ' + name:>22}" for name in others))
     for tolerance in TOLERANCES:
         solution, seconds = engine(case, compiled, tolerance)
         error = largest_error(list(solution.values[:JUDGED]), references)
         point = Point("engine", tolerance, error, seconds / case.patients / case.years)
-        ratios = [
-            at_error(others, error) / point.seconds for others in (road_runner_points, lsoda_points)
-        ]
-        print_point(point, f"{ratios[0]:>22.0f}{ratios[1]:>13.0f}")
+        ratios = [at_error(points, error) / point.seconds for points in others.values()]
+        print_point(point, "".join(f"{ratio:>22.0f}" for ratio in ratios))
     print("ratios: time of the other at the engine's error, interpolated, over the engine's time")
 
 
@@ -149,10 +162,17 @@ def road_runner(case: ReferenceCase, patient: int, tolerance: float) -> tuple[Ar
     return result, time.process_time() - begin
 
 
-def lsoda(
-    case: ReferenceCase, compiled: CompiledModel, patient: int, tolerance: float
+Piece = Callable[[LaneFunctions, Array, float, Array, float, Array], Array]
+"""Solves from a start to the last of some times; states at these times, one row each.
+
+Takes functions of the model, state, start, times, relative and absolute tolerance.
+"""
+
+
+def through_python(
+    case: ReferenceCase, compiled: CompiledModel, patient: int, tolerance: float, piece: Piece
 ) -> tuple[Array, float]:
-    """Solve one patient with SciPy's LSODA, day by day."""
+    """Solve one patient day by day with a solver that calls the compiled rates through Python."""
     own = {name: array[[patient]] for name, array in case.parameters.items()}
     prepared = prepare_population(compiled, own, [0.0])
     functions = LaneFunctions(compiled, prepared.constants[0])
@@ -164,18 +184,49 @@ def lsoda(
     for day in range(case.days):
         state[dosed] += DOSE
         times = case.times[(case.times > 24 * day) & (case.times <= 24 * (day + 1))]
-        piece = solve_ivp(
-            functions.rates,
-            (24.0 * day, 24.0 * (day + 1)),
-            state,
-            method="LSODA",
-            t_eval=times,
-            rtol=tolerance,
-            atol=absolute,
-        )
-        values += [functions.observe(at, y) for at, y in zip(times, piece.y.T, strict=True)]
-        state = piece.y[:, -1].copy()
+        states = piece(functions, state, 24.0 * day, times, tolerance, absolute)
+        values += [functions.observe(at, y) for at, y in zip(times, states, strict=True)]
+        state = states[-1].copy()
     return np.array(values), time.process_time() - begin
+
+
+def lsoda(
+    functions: LaneFunctions,
+    state: Array,
+    start: float,
+    times: Array,
+    tolerance: float,
+    absolute: Array,
+) -> Array:
+    """A `Piece` by SciPy's LSODA."""
+    found = solve_ivp(
+        functions.rates,
+        (start, times[-1]),
+        state,
+        method="LSODA",
+        t_eval=times,
+        rtol=tolerance,
+        atol=absolute,
+    )
+    return np.asarray(found.y.T)
+
+
+def cvode(
+    functions: LaneFunctions,
+    state: Array,
+    start: float,
+    times: Array,
+    tolerance: float,
+    absolute: Array,
+) -> Array:
+    """A `Piece` by CVODE (backward differences, dense)."""
+
+    def rates(at: float, y: Array, result: Array) -> None:
+        result[:] = functions.rates(at, y)
+
+    solver = CVODE(rates, method="BDF", rtol=tolerance, atol=absolute, max_num_steps=100_000)
+    found = solver.solve(np.concatenate([[start], times]), state)
+    return np.asarray(found.y[1:])
 
 
 def print_start_up(case: ReferenceCase) -> None:
