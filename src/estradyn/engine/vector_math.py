@@ -69,14 +69,24 @@ class VectorMath:
         self.width = width
         self.vector = ir.VectorType(DOUBLE, width)
         self.integers = ir.VectorType(INTEGER, width)
+        # Each constant is built and written as text once: most come back in every stage.
+        self._constants: dict[tuple[ir.Type, float | int, float], ir.Constant] = {}
+
+    def _repeated(self, kind: ir.Type, value: float | int) -> ir.Constant:
+        key = (kind, value, math.copysign(1.0, value))
+        if key not in self._constants:
+            self._constants[key] = ir.Constant(
+                ir.VectorType(kind, self.width), [ir.Constant(kind, value)] * self.width
+            )
+        return self._constants[key]
 
     def constant(self, value: float) -> ir.Constant:
         """Return a vector with the same number in every lane."""
-        return ir.Constant(self.vector, [ir.Constant(DOUBLE, float(value))] * self.width)
+        return self._repeated(DOUBLE, float(value))
 
     def integer(self, value: int) -> ir.Constant:
         """Return a vector with the same integer in every lane."""
-        return ir.Constant(self.integers, [ir.Constant(INTEGER, value)] * self.width)
+        return self._repeated(INTEGER, value)
 
     def intrinsic(self, builder: ir.IRBuilder, name: str, value: ir.Value) -> ir.Value:
         """Return one of LLVM's own functions of a vector, such as `sqrt` or `fabs`."""
