@@ -18,7 +18,8 @@ of the specification (`example_study`). The analysis is the planned one. Counted
 - false flares: of the true progressors, the share that the flare-aware class calls CR or PR, and
   the share that the verdict of rule and score calls flare; how many it calls PD;
 - price: of the tumors that rise early and truly stand still, the share that is called CR or PR, by
-  the flare-aware class and by mRECIST, and the share called PD;
+  the flare-aware class and by mRECIST, and the share called PD; recovery and price also for a
+  class that calls a response from a probability of one half on;
 - bound: what the same counts are for an ideal classifier, which knows the laboratory, its mice and
   its caliper error, and calls a response from a probability of one half or more on;
 - speed: 60 animals measured daily for 60 days, analysed and reported.
@@ -278,8 +279,10 @@ def count_classes(tally: Tally, study: SimulatedStudy, library: Library | None) 
         days, volumes = rows["day"].to_numpy(), rows["volume_mm3"].to_numpy()
         left_for_size = SIZE_REASON in set(rows["reason_left"])
         plain = mrecist(days, volumes).response
-        aware = flare_aware(days, volumes, left_for_size=left_for_size).response
-        called = aware in RESPONDED
+        judged = flare_aware(days, volumes, left_for_size=left_for_size)
+        aware, called = judged.response, judged.response in RESPONDED
+        # As called by a rule with `response_probability=0.5`.
+        likely = called and (plain in RESPONDED or judged.fall_probability >= 0.5)
         truth = truths.loc[animal]
         course = Course(truth["course"])
         if course is Course.FLARE_RESPONSE:
@@ -288,10 +291,12 @@ def count_classes(tally: Tally, study: SimulatedStudy, library: Library | None) 
             clear = seen and truth["rebased_change_percent"] <= CLEAR_FALL
             tally.add("flare responders called SD or PD by mRECIST", missed)
             tally.add("recovery", called, missed and seen)
+            tally.add("recovery from a probability of one half", likely, missed and seen)
             tally.add("recovery of clear responders", called, missed and clear)
             tally.add("recovery, with those gone before they responded", called, missed)
         elif course is Course.FLARE_STASIS:
             tally.add("flare stasis called CR or PR", called)
+            tally.add("flare stasis called CR or PR from a probability of one half", likely)
             tally.add("flare stasis called CR or PR by mRECIST", plain in RESPONDED)
             tally.add("flare stasis called PD", aware == "PD")
         elif course is Course.PROGRESSION:

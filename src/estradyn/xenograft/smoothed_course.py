@@ -23,7 +23,7 @@ Array = NDArray[np.float64]
 WANDERING = (0.002, 0.004, 0.008, 0.016, 0.032)
 """Standard deviation of the growth rate (1/day) that one day adds: from a rate that stays within
 0.015 per day over eight weeks to one that turns from doubling in a week to shrinking as fast
-within three (assumed; each value as likely as the next before the data)."""
+within six (assumed; each value as likely as the next before the data)."""
 
 ERROR_FACTOR = (0.35, 0.5, 0.7, 1.0, 1.4, 2.0)
 ERROR_FACTOR_SPREAD = 0.5
@@ -31,10 +31,11 @@ ERROR_FACTOR_SPREAD = 0.5
 before the data (assumed)."""
 
 GROWTH_RATE_SPREAD = 0.05
-"""Standard deviation of the growth rate on day 0, 1/day (assumed; doubling in two weeks)."""
+"""Standard deviation of the growth rate at the first reading, 1/day (assumed: it doubles the tumor
+in two weeks)."""
 
 LEVEL_SPREAD = 10.0
-"""Standard deviation of the log volume on day 0: nothing is known of it."""
+"""Standard deviation of the log volume then, around the mean of all readings: it is not known."""
 
 SMALLEST_SHARE = 0.025
 """Share of the first volume that smaller readings, zeros too, enter with: half the limit of a
@@ -101,9 +102,11 @@ def smoothed_change(
     # The error follows from the level, which the neighbours tell better than the reading alone.
     level = np.convolve(np.pad(logs, 1, mode="edge"), np.full(3, 1.0 / 3.0), "valid")
     error = measurement.reading_error(np.exp(level))
-    places = np.concatenate([[reference_day], wanted_days])
+    # The growth rate wanders from the first reading on, which may be a day before treatment.
+    time = days - days[0]
+    places = np.concatenate([[reference_day], wanted_days]) - days[0]
     own, across, among = (
-        (_wandering(a, b), _line(a, b)) for a, b in ((days, days), (places, days), (places, places))
+        (_wandering(a, b), _line(a, b)) for a, b in ((time, time), (places, time), (places, places))
     )
     wander, factor = (x.ravel() for x in np.meshgrid(WANDERING, ERROR_FACTOR, indexing="ij"))
     square = (wander**2)[:, None, None]
