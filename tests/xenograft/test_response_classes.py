@@ -86,6 +86,52 @@ def test_a_response_before_the_end_of_the_window_is_kept() -> None:
     assert flare_aware(TWICE_WEEKLY, volumes).response is ResponseClass.PARTIAL
 
 
+def test_a_response_hidden_by_one_low_reference_is_found() -> None:
+    """The readings around day 21 are a third too low: raw re-basing loses the response."""
+    volumes = flare_curve(1.5)
+    volumes[np.abs(TWICE_WEEKLY - 21.0) <= 3.5] *= 0.67
+    found = flare_aware(TWICE_WEEKLY, volumes)
+    assert found.rebased.response is ResponseClass.STABLE
+    assert found.response is ResponseClass.PARTIAL
+
+
+def test_one_small_reading_is_no_response() -> None:
+    volumes = 150.0 * np.interp(TWICE_WEEKLY, [0, 14, 56], [1.0, 1.6, 1.2])
+    volumes[-4] *= 0.5
+    found = flare_aware(TWICE_WEEKLY, volumes)
+    assert found.fall_probability < 0.1
+    assert found.response is ResponseClass.STABLE
+
+
+def test_slow_growth_after_an_early_rise_is_progression() -> None:
+    """mRECIST takes the smallest change from day 10 on, which is small when growth is slow."""
+    volumes = 150.0 * np.exp(0.027 * TWICE_WEEKLY)
+    assert mrecist(TWICE_WEEKLY, volumes).response is ResponseClass.STABLE
+    found = flare_aware(TWICE_WEEKLY, volumes)
+    assert found.rebased.response is ResponseClass.STABLE
+    assert found.growth_probability > 0.99
+    assert found.response is ResponseClass.PROGRESSION
+
+
+def test_standstill_after_an_early_rise_is_stable() -> None:
+    volumes = 150.0 * np.interp(TWICE_WEEKLY, [0, 10, 56], [1.0, 1.5, 1.5])
+    assert flare_aware(TWICE_WEEKLY, volumes).response is ResponseClass.STABLE
+
+
+def test_a_tumor_that_vanishes_after_a_flare_is_complete() -> None:
+    volumes = flare_curve(1.5)
+    volumes[TWICE_WEEKLY > 30] = 0.0
+    assert flare_aware(TWICE_WEEKLY, volumes).response is ResponseClass.COMPLETE
+
+
+def test_true_volumes_are_judged_as_they_stand() -> None:
+    just_short = 150.0 * np.interp(TWICE_WEEKLY, [0, 21, 56], [1.0, 1.4, 0.69])
+    assert flare_aware(TWICE_WEEKLY, just_short).response is ResponseClass.PARTIAL
+    exact = flare_aware(TWICE_WEEKLY, just_short, without_error=True)
+    assert exact.response is ResponseClass.STABLE
+    assert exact.fall_probability == 0.0
+
+
 @pytest.mark.parametrize("days", [[0.0], [0.0, 3.0, 7.0]])
 def test_too_short_is_not_evaluable(days: list[float]) -> None:
     assert mrecist(days, [100.0] * len(days)).response is ResponseClass.NOT_EVALUABLE

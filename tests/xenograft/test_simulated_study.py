@@ -79,6 +79,13 @@ def test_vehicle_progresses_and_serm_flares(drawn: SimulatedStudy) -> None:
     assert drawn.truth.loc[drawn.truth["arm"] == "vehicle", "over_untreated_percent"].max() == 0.0
 
 
+def test_response_day_is_known_of_responders_alone(drawn: SimulatedStudy) -> None:
+    truth = drawn.truth
+    responds = truth["course"].isin(["flare_response", "response"])
+    assert (truth["response_day"].notna() == responds).all()
+    assert truth.loc[truth["course"] == "flare_response", "response_day"].between(10, 56).all()
+
+
 def test_satellites_leave_on_their_day_with_histology(drawn: SimulatedStudy) -> None:
     table = drawn.measurements
     own = table[table["animal"].str.startswith("S")]

@@ -345,6 +345,8 @@ def _animals(
                 "rechecked": aware.rechecked,
                 "rebased_best_change_percent": aware.rebased.best_change,
                 "rebased_mrecist": str(aware.rebased.response),
+                "fall_probability": aware.fall_probability,
+                "growth_probability": aware.growth_probability,
                 "flare_aware": str(aware.response),
                 "flare_then_response": aware.flare,
             }

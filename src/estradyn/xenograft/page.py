@@ -143,6 +143,7 @@ def _with_all_columns(animals: pd.DataFrame) -> pd.DataFrame:
         "best_change_percent",
         "largest_rise_percent",
         "rebased_best_change_percent",
+        "fall_probability",
         "probability",
     )
     frame = animals.copy()

@@ -8,6 +8,8 @@ from enum import StrEnum
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from estradyn.xenograft.smoothed_course import smoothed_change
+
 Array = NDArray[np.float64]
 
 FIRST_JUDGED_DAY = 10.0
@@ -15,6 +17,9 @@ FIRST_JUDGED_DAY = 10.0
 
 _WIDEST_GAP = 14.0
 """Days between two visits over which a volume may be interpolated."""
+
+_HALF, _GROWN = np.log(0.5), np.log(1.35)
+"""Change of log volume of a partial response (-50 %) and of progression (+35 %), as mRECIST."""
 
 _LIMITS = (("CR", -95.0, -40.0), ("PR", -50.0, -20.0), ("SD", 35.0, 30.0))
 """Class, best change and best average change (percent) that it stays below."""
@@ -70,13 +75,22 @@ class FlareRule:
     recheck_after
         Days after the first such rise from which progression may be confirmed.
     rebase_half_width
-        Measurements this close to `window_end` are averaged (on the log scale) to re-base.
+        Measurements this close to `window_end` are averaged (on the log scale) to re-base mRECIST.
+    response_probability
+        Probability that the tumor fell to half of its volume at the end of the window from which
+        the class is a response. Below one half, since a class that waits out a flare is there not
+        to lose responses: at 0.25 one that is missed weighs as three called wrongly (chosen).
+    growth_probability
+        Probability that the tumor grew by 35 % or more from the end of the window to the last
+        visit from which a rise in the window is progression (chosen: more likely than not).
     """
 
     window_end: float = 21.0
     early_rise: float = 20.0
     recheck_after: float = 28.0
     rebase_half_width: float = 3.5
+    response_probability: float = 0.25
+    growth_probability: float = 0.5
 
 
 @dataclass(frozen=True)
@@ -86,17 +100,24 @@ class FlareAwareResponse:
     Attributes
     ----------
     response
-        The better of mRECIST from baseline and from the end of the window, but progression when
-        a rise in the window was followed by growth after it; `uPD` while a rise in the window has
-        not been rechecked.
+        The better of mRECIST from baseline and `after_window`, but progression when a rise in the
+        window was followed by growth after it; `uPD` while a rise in the window has not been
+        rechecked.
     flare
         Whether the tumor rose in the window and responded after it.
     early_rise
         Whether a rise was measured in the window.
     largest_rise, first_rise_day
         Largest change in the window in percent, and the first day above the limit (NaN if none).
+    after_window
+        Class from the end of the window, by the smoothed course.
+    fall_probability
+        Probability that the tumor fell to half of its volume at the end of the window, on a visit
+        10 or more days after it; NaN without such a visit.
+    growth_probability
+        Probability that it grew by 35 % or more from there to the last visit.
     rebased
-        mRECIST from the volume at the end of the window.
+        mRECIST from the volume at the end of the window, from the readings as they stand.
     rechecked
         Whether the tumor was measured `recheck_after` or more days after the first rise.
     """
@@ -106,6 +127,9 @@ class FlareAwareResponse:
     early_rise: bool
     largest_rise: float
     first_rise_day: float
+    after_window: ResponseClass
+    fall_probability: float
+    growth_probability: float
     rebased: Response
     rechecked: bool
 
@@ -153,28 +177,36 @@ def flare_aware(
     rule: FlareRule | None = None,
     *,
     left_for_size: bool = False,
+    without_error: bool = False,
 ) -> FlareAwareResponse:
     """Classify with progression in the flare window left open until it is rechecked.
+
+    Response and growth after the window are judged by the smoothed course (`smoothed_change`): near
+    -50 % one caliper reading of a small tumor is wrong by a quarter, and the smallest of many is
+    below half by chance, while a reference read too low hides a response.
 
     Parameters
     ----------
     days
         Days since the start of treatment, ascending; the first is the baseline. Shape (visits,).
     volumes
-        Volumes on these days.
+        Volumes on these days in mm3, on which the caliper error depends.
     rule
         Limits; the default ends the window at day 21 and rechecks after 28 days.
     left_for_size
         Whether the animal was taken off for the size of its tumor. Growth since the end of the
         window then counts as progression although no recheck was possible.
+    without_error
+        Whether the volumes are true ones, which are judged as they stand.
     """
     rule = rule or FlareRule()
     time = np.asarray(days, dtype=np.float64)
     volume = np.asarray(volumes, dtype=np.float64)
     first = mrecist(time, volume)
     if time.size < 2 or not volume[0] > 0:
+        none = ResponseClass.NOT_EVALUABLE
         return FlareAwareResponse(
-            ResponseClass.NOT_EVALUABLE, False, False, np.nan, np.nan, _NOT_EVALUABLE, False
+            none, False, False, np.nan, np.nan, none, np.nan, np.nan, _NOT_EVALUABLE, False
         )
     change = 100.0 * (volume / volume[0] - 1.0)
     window = (time > time[0]) & (time <= rule.window_end)
@@ -183,20 +215,56 @@ def flare_aware(
     first_rise = float(time[risen[0]]) if risen.size else np.nan
     rechecked = bool(risen.size and time[-1] >= first_rise + rule.recheck_after)
     rebased = _rebased(time, volume, rule)
-    grown = rebased.response is ResponseClass.PROGRESSION
+    fell, grew = _chances(time, volume, rule, rebased, without_error)
+    after = _class_after_window(rebased, fell, grew, rule)
+    grown = after is ResponseClass.PROGRESSION
     settled = rechecked or (left_for_size and grown)
-    if first.response in RESPONDED:
-        response = first.response
-    elif risen.size and not settled:
-        response = ResponseClass.UNCONFIRMED_PROGRESSION
-    elif risen.size and grown:
-        response = ResponseClass.PROGRESSION
-    else:
-        response = min((first.response, rebased.response), key=_ORDER.__getitem__)
-    flare = bool(risen.size and rechecked and rebased.response in RESPONDED)
+    response = min((first.response, after), key=_ORDER.__getitem__)
+    if risen.size and first.response not in RESPONDED:
+        if not settled:
+            response = ResponseClass.UNCONFIRMED_PROGRESSION
+        elif grown:
+            response = ResponseClass.PROGRESSION
+    flare = bool(risen.size and rechecked and after in RESPONDED)
     return FlareAwareResponse(
-        response, flare, bool(risen.size), largest, first_rise, rebased, rechecked
+        response,
+        flare,
+        bool(risen.size),
+        largest,
+        first_rise,
+        after,
+        fell,
+        grew,
+        rebased,
+        rechecked,
     )
+
+
+def _chances(
+    time: Array, volume: Array, rule: FlareRule, rebased: Response, without_error: bool
+) -> tuple[float, float]:
+    """Probabilities of a fall to half and of growth since the end of the window."""
+    if rebased.response is ResponseClass.NOT_EVALUABLE:
+        return np.nan, np.nan
+    if without_error:
+        end = np.interp(rule.window_end, time, np.log(volume))
+        return float(rebased.response in RESPONDED), float(np.log(volume[-1]) - end >= _GROWN)
+    judged = time[time >= rule.window_end + FIRST_JUDGED_DAY]
+    change = smoothed_change(time, volume, rule.window_end, judged)
+    return change.chance_of_fall(_HALF), change.chance_of_growth(_GROWN)
+
+
+def _class_after_window(
+    rebased: Response, fell: float, grew: float, rule: FlareRule
+) -> ResponseClass:
+    if rebased.response is ResponseClass.NOT_EVALUABLE:
+        return ResponseClass.NOT_EVALUABLE
+    if fell >= rule.response_probability:
+        complete = rebased.response is ResponseClass.COMPLETE
+        return ResponseClass.COMPLETE if complete else ResponseClass.PARTIAL
+    if grew >= rule.growth_probability or rebased.response is ResponseClass.PROGRESSION:
+        return ResponseClass.PROGRESSION
+    return ResponseClass.STABLE
 
 
 def _rebased(time: Array, volume: Array, rule: FlareRule) -> Response:

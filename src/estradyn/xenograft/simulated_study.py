@@ -28,7 +28,13 @@ from estradyn.xenograft.measurement import (
     with_log_error,
 )
 from estradyn.xenograft.mice import Colony, Courses, Host, Mice, Treatment
-from estradyn.xenograft.response import RESPONDED, FlareRule, ResponseClass, flare_aware
+from estradyn.xenograft.response import (
+    FIRST_JUDGED_DAY,
+    RESPONDED,
+    FlareRule,
+    ResponseClass,
+    flare_aware,
+)
 from estradyn.xenograft.volume import tumor_volume
 
 Array = NDArray[np.float64]
@@ -265,6 +271,9 @@ def true_courses(
 ) -> pd.DataFrame:
     """Name what each tumor truly does, from volumes without error on every day.
 
+    The course of an animal that leaves is followed to the end of the study, as if it had stayed:
+    whether it responded while it was there, `response_day` tells.
+
     Parameters
     ----------
     courses, untreated
@@ -278,6 +287,8 @@ def true_courses(
     -------
     pandas.DataFrame
         `course`; `early_rise` and `response` by the flare-aware class without error;
+        `response_day`, the first day on which a tumor that responds is below half of its volume
+        at the start or at the end of the window (NaN for the others);
         `rise_percent`, the largest change in the flare window; `over_untreated_percent`, by how
         much the tumor exceeds in the window what it would be without drug;
         `rebased_change_percent`, the lowest from the end of the window; `final_change_percent`.
@@ -286,7 +297,7 @@ def true_courses(
     window = (courses.days > 0) & (courses.days <= rule.window_end)
     rows = []
     for own, other in zip(volume, plain, strict=True):
-        judged = flare_aware(courses.days, own, rule)
+        judged = flare_aware(courses.days, own, rule, without_error=True)
         over = float((own[window] / other[window]).max()) if window.any() else 1.0
         course = _course(
             judged.response, judged.early_rise, treated, own, courses.days, rule.window_end
@@ -296,6 +307,9 @@ def true_courses(
                 "course": str(course),
                 "early_rise": judged.early_rise,
                 "response": str(judged.response),
+                "response_day": _response_day(courses.days, own, rule)
+                if judged.response in RESPONDED
+                else np.nan,
                 "rise_percent": judged.largest_rise,
                 "rebased_change_percent": judged.rebased.best_change,
                 "over_untreated_percent": 100.0 * (over - 1.0),
@@ -318,6 +332,14 @@ def _course(
     if np.log(volume[-1]) - before >= min(share, 1.0) * np.log1p(GROWING):
         return Course.PROGRESSION
     return Course.FLARE_STASIS if rose and treated else Course.STABLE
+
+
+def _response_day(days: Array, volume: Array, rule: FlareRule) -> float:
+    """First day below half of the volume at the start or at the end of the window."""
+    end = float(np.exp(np.interp(rule.window_end, days, np.log(volume))))
+    halved = (volume < 0.5 * volume[0]) & (days >= days[0] + FIRST_JUDGED_DAY)
+    halved |= (volume < 0.5 * end) & (days >= rule.window_end + FIRST_JUDGED_DAY)
+    return float(days[halved][0]) if halved.any() else float(days[-1])
 
 
 def _animal_names(arms: Sequence[SimulatedArm]) -> list[str]:

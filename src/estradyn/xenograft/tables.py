@@ -40,6 +40,8 @@ _ANIMAL_UNITS = {
     "largest_rise_percent": "percent",
     "first_rise_day": "day",
     "rebased_best_change_percent": "percent",
+    "fall_probability": "probability",
+    "growth_probability": "probability",
     "landmark": "day",
     "probability": "probability",
     f"growth_rate_{WINDOW}": "1/day",
