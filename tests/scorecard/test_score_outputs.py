@@ -73,6 +73,29 @@ def test_groups_count_rows_and_tell_fitted_from_checked(scores: list[Score]) -> 
     assert exposure.median_fold_error == pytest.approx(1.0)
 
 
+def test_a_part_of_the_evidence_is_scored_alone(scores: list[Score]) -> None:
+    only = ("lipids", "pk082")
+    part = score_context("clinical", workers=1, only=only)
+    assert {one.target.item.group for one in part} == {"lipids", "PK exposure"}
+    assert {one.target.id for one in part} == {
+        one.target.id
+        for one in scores
+        if one.target.item.group == "lipids" or one.target.item.row.id == "pk082"
+    }
+    lipids, exposure = summarise("clinical", part, only)
+    assert lipids.rows == sum(item.group == "lipids" for item in mapping("clinical").values())
+    assert exposure.rows == 1
+    table = score_table(["clinical"], part, only)
+    assert set(table["group"]) == {"lipids", "PK exposure"}
+
+
+def test_an_unknown_group_is_refused_with_those_there_are() -> None:
+    result = RUN.invoke(application, ["evidence", "score", "--only", "lipid"])
+    assert result.exit_code == 2
+    assert "'lipid'" in result.stderr
+    assert "lipids" in result.stderr
+
+
 def test_a_row_is_met_only_when_each_of_its_numbers_is() -> None:
     own = [target for target in targets_of("clinical") if target.item.row.id == "pk082"]
     assert len(own) == 2

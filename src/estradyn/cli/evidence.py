@@ -36,6 +36,14 @@ def score(
         list[str] | None,
         typer.Option("--context", help="Context to score (repeatable); all without it."),
     ] = None,
+    only: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--only",
+            metavar="NAME",
+            help="Group, or id of a row, to score (repeatable); all without it.",
+        ),
+    ] = None,
     out: Annotated[
         Path | None,
         typer.Option("--out", metavar="FILE.csv", help="Table with one line for every number."),
@@ -65,6 +73,7 @@ def score(
     for name in contexts:
         if name not in CONTEXTS:
             raise InputError(f"--context: found '{name}', allowed is one of: {', '.join(CONTEXTS)}")
+    chosen = _known_names(contexts, only or ())
     for place in (out, report):
         if place is not None:
             check_place(place)
@@ -76,10 +85,12 @@ def score(
     threads = workers or default_workers()
     with arm_progress() as progress:
         scores = {
-            name: score_context(name, workers=threads, progress=progress, patients=patients)
+            name: score_context(
+                name, workers=threads, progress=progress, patients=patients, only=chosen
+            )
             for name in contexts
         }
-    summaries = {name: summarise(name, own) for name, own in scores.items()}
+    summaries = {name: summarise(name, own, chosen) for name, own in scores.items()}
     if markdown:
         typer.echo(markdown_table(summaries))
     else:
@@ -90,18 +101,40 @@ def score(
         from estradyn.cli.output import write_whole
         from estradyn.scorecard.table import score_table
 
-        table = score_table(contexts, [one for own in scores.values() for one in own])
+        table = score_table(contexts, [one for own in scores.values() for one in own], chosen)
         write_whole(out, table.to_csv(index=False, lineterminator="\n"))
         written.append(str(out))
     if report is not None:
         from estradyn.cli.output import write_whole
         from estradyn.scorecard.report import score_html
 
-        write_whole(report, score_html(scores, _manifest(patients, seconds)))
+        write_whole(report, score_html(scores, _manifest(patients, seconds), chosen))
         written.append(str(report))
     told = f"Wrote {' and '.join(written)}: " if written else ""
     numbers = sum(len(own) for own in scores.values())
     typer.echo(f"{told}{numbers} published numbers scored in {seconds:.0f} seconds.", err=markdown)
+
+
+def _known_names(contexts: Sequence[str], names: Sequence[str]) -> frozenset[str]:
+    """Return names of groups and rows after a look whether the contexts have them.
+
+    Raises
+    ------
+    InputError
+        If a name is neither a group nor the id of a row.
+    """
+    from estradyn.errors import InputError
+    from estradyn.evidence import mapping
+
+    items = [item for context in contexts for item in mapping(context).values()]
+    groups = dict.fromkeys(item.group for item in items)
+    known = {*groups, *(item.row.id for item in items)}
+    for name in names:
+        if name not in known:
+            raise InputError(
+                f"--only: found '{name}', allowed is the id of a row or one of: {', '.join(groups)}"
+            )
+    return frozenset(names)
 
 
 def markdown_table(summaries: Mapping[str, Sequence[GroupSummary]]) -> str:

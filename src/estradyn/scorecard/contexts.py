@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from importlib import import_module
 
 from estradyn.scorecard.prediction import Predictor, Progress
@@ -27,6 +27,7 @@ def score_context(
     workers: int,
     progress: Progress | None = None,
     patients: int | None = None,
+    only: Collection[str] = (),
 ) -> list[Score]:
     """Simulate a context and hold every modelled number against the published one.
 
@@ -40,6 +41,8 @@ def score_context(
         Told as the simulation goes on.
     patients
         Size of each simulated group, in place of the context's own.
+    only
+        Groups and ids of rows to score; all of them where it is empty.
 
     Returns
     -------
@@ -47,6 +50,6 @@ def score_context(
         One for each number that is modelled, in the order of the mapping.
     """
     predict: Predictor = import_module(CONTEXTS[context]).predict
-    targets = targets_of(context)
+    targets = targets_of(context, only)
     predictions = predict(targets, workers=workers, progress=progress, patients=patients)
     return [judge(context, target, predictions.get(target.id)) for target in targets]

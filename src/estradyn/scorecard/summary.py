@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
-from estradyn.evidence import Status, Use, mapping
+from estradyn.evidence import MappingRow, Status, Use
 from estradyn.scorecard.scoring import Score
+from estradyn.scorecard.targets import chosen_rows
 
 
 @dataclass(frozen=True)
@@ -50,12 +51,24 @@ class GroupSummary:
     median_absolute_error: float
 
 
-def summarise(context: str, scores: Sequence[Score]) -> list[GroupSummary]:
-    """Summarise the scores of a context by group, in the order of its mapping."""
-    groups: dict[str, list[str]] = {}
-    for name, item in mapping(context).items():
-        groups.setdefault(item.group, []).append(name)
-    return [_summary(context, group, names, scores) for group, names in groups.items()]
+def summarise(
+    context: str, scores: Sequence[Score], only: Collection[str] = ()
+) -> list[GroupSummary]:
+    """Summarise the scores of a context by group, in the order of its mapping.
+
+    Parameters
+    ----------
+    context
+        Whose scores.
+    scores
+        What was scored.
+    only
+        Groups and ids of rows that were scored; all of them where it is empty.
+    """
+    groups: dict[str, list[MappingRow]] = {}
+    for item in chosen_rows(context, only):
+        groups.setdefault(item.group, []).append(item)
+    return [_summary(context, group, items, scores) for group, items in groups.items()]
 
 
 def rows_met(scores: Iterable[Score]) -> dict[str, bool]:
@@ -68,13 +81,13 @@ def rows_met(scores: Iterable[Score]) -> dict[str, bool]:
 
 
 def _summary(
-    context: str, group: str, names: Sequence[str], scores: Sequence[Score]
+    context: str, group: str, items: Sequence[MappingRow], scores: Sequence[Score]
 ) -> GroupSummary:
-    items = mapping(context)
     own = [score for score in scores if score.target.item.group == group]
     met = rows_met(own)
     used = {
-        use: [met[name] for name in names if name in met and items[name].use is use] for use in Use
+        use: [met[item.row.id] for item in items if item.row.id in met and item.use is use]
+        for use in Use
     }
     percent = [
         score.absolute_error
@@ -84,8 +97,8 @@ def _summary(
     return GroupSummary(
         context=context,
         group=group,
-        rows=len(names),
-        modelled=sum(items[name].status is Status.MODELLED for name in names),
+        rows=len(items),
+        modelled=sum(item.status is Status.MODELLED for item in items),
         met=sum(met.values()),
         calibration=len(used[Use.CALIBRATION]),
         calibration_met=sum(used[Use.CALIBRATION]),

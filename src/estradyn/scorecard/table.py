@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import pandas as pd
 
-from estradyn.evidence import MappingRow, Status, mapping, miss_reasons
+from estradyn.evidence import MappingRow, Status, miss_reasons
 from estradyn.scorecard.scoring import Score
+from estradyn.scorecard.targets import chosen_rows
 
 COLUMNS = (
     "context",
@@ -46,7 +47,9 @@ COLUMNS = (
 what is left in percent."""
 
 
-def score_table(contexts: Sequence[str], scores: Sequence[Score]) -> pd.DataFrame:
+def score_table(
+    contexts: Sequence[str], scores: Sequence[Score], only: Collection[str] = ()
+) -> pd.DataFrame:
     """Return every row of the mappings of some contexts with how it was scored.
 
     Parameters
@@ -55,6 +58,8 @@ def score_table(contexts: Sequence[str], scores: Sequence[Score]) -> pd.DataFram
         Contexts that were scored.
     scores
         Their scores.
+    only
+        Groups and ids of rows that were scored; all of them where it is empty.
 
     Returns
     -------
@@ -66,7 +71,8 @@ def score_table(contexts: Sequence[str], scores: Sequence[Score]) -> pd.DataFram
         by_row.setdefault((score.context, score.target.item.row.id), []).append(score)
     records: list[dict[str, Any]] = []
     for context in contexts:
-        for name, item in mapping(context).items():
+        for item in chosen_rows(context, only):
+            name = item.row.id
             if item.status is Status.NOT_MODELLED:
                 records.append({**_of_the_row(context, item), "number": name})
             records += [_of_a_number(score) for score in by_row.get((context, name), [])]

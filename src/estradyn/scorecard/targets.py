@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from estradyn.errors import ParameterError
@@ -64,8 +64,22 @@ class Target:
         return "" if self.number is None else self.number.unit
 
 
-def targets_of(context: str) -> tuple[Target, ...]:
-    """Return the targets of a context, in the order of its mapping.
+def chosen_rows(context: str, only: Collection[str] = ()) -> Sequence[MappingRow]:
+    """Return rows of a context's mapping, in its order.
+
+    Parameters
+    ----------
+    context
+        Whose mapping.
+    only
+        Groups and ids of rows to return; all of them where it is empty.
+    """
+    rows = mapping(context).values()
+    return [item for item in rows if not only or item.group in only or item.row.id in only]
+
+
+def targets_of(context: str, only: Collection[str] = ()) -> tuple[Target, ...]:
+    """Return the targets of a context, or of some groups and rows, in the order of its mapping.
 
     Raises
     ------
@@ -73,7 +87,7 @@ def targets_of(context: str) -> tuple[Target, ...]:
         If a row that is modelled prints no number, or another count of numbers than it has
         endpoints.
     """
-    modelled = (item for item in mapping(context).values() if item.status is Status.MODELLED)
+    modelled = (item for item in chosen_rows(context, only) if item.status is Status.MODELLED)
     return tuple(target for item in modelled for target in targets_of_row(item))
 
 

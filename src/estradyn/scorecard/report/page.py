@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from estradyn import __version__
-from estradyn.evidence import Status, Use, mapping, miss_reasons, tolerances
+from estradyn.evidence import Status, Use, miss_reasons, tolerances
 from estradyn.report.drawing import draw_figure
 from estradyn.report.templates import DrawnFigure, house_style, page_environment
 from estradyn.report.wording import NOTHING, number_text, unit_text
 from estradyn.scorecard.report.forest import forest_figures
 from estradyn.scorecard.scoring import Score
 from estradyn.scorecard.summary import GroupSummary, summarise
+from estradyn.scorecard.targets import chosen_rows
 
 NOTICE = "For research use only. Not medical advice."
 
@@ -25,7 +26,11 @@ CONTEXT_TITLES: Mapping[str, str] = {
 }
 
 
-def score_html(scores: Mapping[str, Sequence[Score]], manifest: Mapping[str, str]) -> str:
+def score_html(
+    scores: Mapping[str, Sequence[Score]],
+    manifest: Mapping[str, str],
+    only: Collection[str] = (),
+) -> str:
     """Compose the report as one HTML text that asks for nothing outside itself.
 
     Parameters
@@ -34,6 +39,8 @@ def score_html(scores: Mapping[str, Sequence[Score]], manifest: Mapping[str, str
         Scores by context.
     manifest
         Provenance to print at the end: name to text.
+    only
+        Groups and ids of rows that were scored; all of them where it is empty.
     """
     environment = page_environment("estradyn.scorecard.report")
     environment.filters["error"] = error_text
@@ -43,7 +50,7 @@ def score_html(scores: Mapping[str, Sequence[Score]], manifest: Mapping[str, str
         for figure in forest_figures(context, own):
             number += 1
             figures.append(draw_figure(figure, number))
-        sections.append(_section(context, own, figures))
+        sections.append(_section(context, own, figures, only))
     return environment.get_template("scorecard.html.jinja").render(
         manifest=list(manifest.items()),
         notice=NOTICE,
@@ -65,11 +72,14 @@ def error_text(value: float) -> str:
 
 
 def _section(
-    context: str, scores: Sequence[Score], figures: Sequence[DrawnFigure]
+    context: str,
+    scores: Sequence[Score],
+    figures: Sequence[DrawnFigure],
+    only: Collection[str],
 ) -> dict[str, Any]:
-    groups = summarise(context, scores)
+    groups = summarise(context, scores, only)
     not_modelled = Counter(
-        item.reason for item in mapping(context).values() if item.status is Status.NOT_MODELLED
+        item.reason for item in chosen_rows(context, only) if item.status is Status.NOT_MODELLED
     )
     return {
         "name": context,
