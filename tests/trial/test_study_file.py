@@ -49,6 +49,13 @@ def test_shipped_study_files_load() -> None:
 
 
 FAULTS = [
+    (
+        "setting: nobody",
+        "setting: nobody\n  people: postmenopausal",
+        5,
+        "population.people",
+        "women",
+    ),
     ("drug: blockine", "drug: blokine", 9, "arms.1.regimens.1.drug", "did you mean 'blockine'"),
     ("dose: 60 mg", "dose: 60", 10, "arms.1.regimens.1.dose", "without a unit"),
     ("dose: 60 mg", "dose: -60 mg", 10, "arms.1.regimens.1.dose", "more than 0"),

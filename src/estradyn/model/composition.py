@@ -1,4 +1,4 @@
-"""Puts the drugs of a trial into the text of a patient model.
+"""Puts people, and the drugs of a trial, into the text of a patient model.
 
 A drug is a record `drugs/<drug>.md` beside a part `drugs/<drug>.ant`: a model without parameters
 whose lines belong at the top of the patient. The patient's text marks where drugs act::
@@ -16,6 +16,16 @@ The text also marks modules that are put in on demand::
     endometrium.estrogen_ratio := uterus_estrogen_ratio;
 
 Left out, the instance goes with every line that begins with its name and a dot.
+
+Other people than the patient's own text describes bring a part `populations/<name>.ant` of the same
+form as a drug's. An instance of it may take the place of one of the patient's::
+
+    testis: hypothalamus_pituitary_testis(luteinizing_hormone);  // instead of gonadotropins
+
+and a line that the patient's text marks as theirs to say is replaced by their line for the same
+variable::
+
+    estrogen.androgen_ratio := 1;    // of the population
 """
 
 from __future__ import annotations
@@ -28,6 +38,7 @@ from pathlib import Path
 from estradyn.errors import ModelError
 from estradyn.model.context import PATIENT, Context, context_of
 from estradyn.model.drug_record import DrugRecord, read_drug_record
+from estradyn.model.people import people_called, people_records
 from estradyn.model.text_file import read_text
 
 _SLOT = re.compile(
@@ -38,10 +49,14 @@ _MODEL = re.compile(r"^model\s+\w+\s*\(\s*\)\s*$")
 _END = re.compile(r"^end\s*$")
 _IMPORT = re.compile(r'^import\s+"[^"]+"\s*;?\s*$')
 _INSTANCE = re.compile(r"^\s*(?P<name>\w+)\s*:\s*\w+\s*\(")
-_OPTIONAL = re.compile(
-    r"^\s*(?P<name>\w+)\s*:\s*\w+\s*\((?P<gives>[^)]*)\)\s*;\s*//\s*optional\s*$"
-)
+_GIVES = re.compile(r"^\s*\w+\s*:\s*\w+\s*\((?P<gives>[^)]*)\)")
+_OPTIONAL = re.compile(r"^\s*(?P<name>\w+)\s*:\s*\w+\s*\([^)]*\)\s*;\s*//\s*optional\s*$")
 _MEMBER = re.compile(r"^\s*(?P<instance>\w+)\.\w+\s*:?=")
+_INSTEAD = re.compile(
+    r"^(?P<text>\s*(?P<name>\w+)\s*:\s*\w+\s*\([^)]*\)\s*;)\s*//\s*instead of (?P<old>\w+)\s*$"
+)
+_RULE = re.compile(r"^\s*(?P<left>\w+(?:\.\w+)?)\s*:=")
+_OF_THE_POPULATION = re.compile(r"//\s*of the population\s*$")
 _NEUTRAL = {"sum": "0", "product": "1"}
 _OPERATOR = {"sum": " + ", "product": " * "}
 
@@ -94,18 +109,27 @@ class Composition:
 
 @dataclass(frozen=True)
 class _Part:
-    """The part that a drug adds."""
+    """The lines that a drug or a kind of people adds."""
 
-    record: DrugRecord
     imports: tuple[Line, ...]
     body: tuple[Line, ...]
     instances: tuple[str, ...]
 
 
+@dataclass(frozen=True)
+class _DrugPart(_Part):
+    """The part that a drug adds."""
+
+    record: DrugRecord
+
+
 def compose(
-    path: Path, drugs: Sequence[str] | None = None, modules: Sequence[str] | None = None
+    path: Path,
+    drugs: Sequence[str] | None = None,
+    modules: Sequence[str] | None = None,
+    population: str | None = None,
 ) -> Composition:
-    """Read a model's text and put drugs and optional modules into it.
+    """Read a model's text and put people, drugs and optional modules into it.
 
     Parameters
     ----------
@@ -115,14 +139,18 @@ def compose(
         Names of drugs with a record for the model's context, in any order; all by default.
     modules
         Names of optional modules of the text; all by default.
+    population
+        Name of the people with a record whom the text is to describe; those it describes as it
+        stands by default.
 
     Raises
     ------
     ModelError
-        If a drug has no record, or its part does not fit; names file and line. If the text marks no
-        such optional module.
+        If people or a drug have no record, or a part does not fit; names file and line. If the
+        text marks no such optional module.
     """
-    lines = _read_lines(path)
+    context = context_of(path)
+    lines, of_others = _with_people(path, population)
     optional = _optional_modules(lines)
     without = {} if modules is None else {k: v for k, v in optional.items() if k not in modules}
     unmarked = sorted(set(modules or ()) - optional.keys())
@@ -132,14 +160,15 @@ def compose(
             f"{', '.join(optional) or 'none'}",
             source=path,
         )
-    kept = tuple(line for line in lines if not _belongs_to(line, without))
-    variables = frozenset(name for names in without.values() for name in names)
+    kept = tuple(line for line in lines if not _is_of_instance(line, without))
+    given = {name for line in kept for name in _given_by(line)}
+    variables = frozenset(name for names in without.values() for name in names if name not in given)
+    missing = frozenset(without) | of_others
     slots = {
         match["name"]: match for line in lines if (match := _SLOT.match(line.text)) is not None
     }
-    context = context_of(path)
     if not slots:
-        return Composition(kept, None, frozenset(without), context, variables)
+        return Composition(kept, None, missing, context, variables)
     known = drug_records(context.folder, context.name)
     unknown = sorted(set(drugs or ()) - known.keys())
     if unknown:
@@ -150,34 +179,101 @@ def compose(
             source=context.drug_folders[0],
         )
     chosen = known if drugs is None else {name: known[name] for name in known if name in drugs}
-    parts = [_read_part(record) for record in known.values() if record.part is not None]
+    parts = [_drug_part(record) for record in known.values() if record.part is not None]
     taken = [part for part in parts if part.record.name in chosen]
     for part in taken:
         _check_actions(part, slots)
     left_out = {name for part in parts if part.record.name not in chosen for name in part.instances}
-    absent = frozenset(left_out | without.keys())
+    absent = missing | left_out
     return Composition(_stitched(kept, taken, path), chosen, absent, context, variables)
 
 
-def optional_modules(path: Path) -> dict[str, tuple[str, ...]]:
+def optional_modules(path: Path, population: str | None = None) -> dict[str, tuple[str, ...]]:
     """Names of the optional modules of a text, each with the variables that it gives."""
-    return _optional_modules(_read_lines(path))
+    return _optional_modules(_with_people(path, population)[0])
+
+
+def _with_people(path: Path, population: str | None) -> tuple[tuple[Line, ...], frozenset[str]]:
+    """Lines of a text that describes some people, and the instances that belong to others.
+
+    Those are the instances that theirs replace, and those that the parts of other people bring.
+    """
+    lines = _read_lines(path)
+    if not context_of(path).is_patient:
+        if population is not None:
+            raise ModelError(f"this model describes no people, so not '{population}'", source=path)
+        return lines, frozenset()
+    people = people_called(population, path.parent)
+    files = {one.part for one in people_records(path.parent).values() if one.part is not None}
+    parts = {file: _read_part(file) for file in sorted(files)}
+    brought = {name for part in parts.values() for name in part.instances}
+    if people is None or people.part is None:
+        return lines, frozenset(brought)
+    part = parts[people.part]
+    replaced = {match["old"] for line in part.body if (match := _INSTEAD.match(line.text))}
+    return _replaced(lines, part, path), frozenset((brought | replaced) - set(part.instances))
+
+
+def _replaced(lines: tuple[Line, ...], part: _Part, path: Path) -> tuple[Line, ...]:
+    """Put the lines of people into a text, in place of the instances and rules that they name."""
+    own = {match["name"] for line in lines if (match := _INSTANCE.match(line.text))}
+    old = {match["old"]: line for line in part.body if (match := _INSTEAD.match(line.text))}
+    for name in old.keys() - own:
+        raise ModelError(
+            f"'{name}' is no module instance of {path.name}",
+            source=old[name].path,
+            line=old[name].number,
+        )
+    kept = [line for line in lines if not _is_of_instance(line, old)]
+    assigned = {match["left"]: line for line in kept if (match := _RULE.match(line.text))}
+    rules: dict[str, Line] = {}
+    further: list[Line] = []
+    for line in part.body:
+        rule = _RULE.match(line.text)
+        if rule is None or rule["left"] not in assigned:
+            further.append(Line(_INSTEAD.sub(r"\g<text>", line.text), line.path, line.number))
+            continue
+        if not _OF_THE_POPULATION.search(assigned[rule["left"]].text):
+            raise ModelError(
+                f"'{rule['left']}' is assigned in {path.name}, which does not mark it "
+                "'of the population'",
+                source=line.path,
+                line=line.number,
+            )
+        rules[rule["left"]] = line
+    found: list[Line] = []
+    imported = {line.text.strip() for line in lines if _IMPORT.match(line.text)}
+    for line in kept:
+        rule = _RULE.match(line.text)
+        if _MODEL.match(line.text):
+            found += [item for item in part.imports if item.text.strip() not in imported]
+        if _END.match(line.text):
+            found += further
+        found.append(line if rule is None else rules.get(rule["left"], line))
+    return tuple(found)
+
+
+def _is_of_instance(line: Line, instances: Collection[str]) -> bool:
+    """Whether a line is one of some instances, or sets something inside it."""
+    match = _INSTANCE.match(line.text)
+    if match is not None:
+        return match["name"] in instances
+    member = _MEMBER.match(line.text)
+    return member is not None and member["instance"] in instances
+
+
+def _given_by(line: Line) -> tuple[str, ...]:
+    """Variables that the instance of a line gives."""
+    match = _GIVES.match(line.text)
+    return () if match is None else tuple(name.strip() for name in match["gives"].split(","))
 
 
 def _optional_modules(lines: Sequence[Line]) -> dict[str, tuple[str, ...]]:
-    found = (match for line in lines if (match := _OPTIONAL.match(line.text)) is not None)
     return {
-        match["name"]: tuple(name.strip() for name in match["gives"].split(",")) for match in found
+        match["name"]: _given_by(line)
+        for line in lines
+        if (match := _OPTIONAL.match(line.text)) is not None
     }
-
-
-def _belongs_to(line: Line, modules: Collection[str]) -> bool:
-    """Whether a line is the instance of one of some modules, or sets something inside it."""
-    match = _OPTIONAL.match(line.text)
-    if match is not None:
-        return match["name"] in modules
-    member = _MEMBER.match(line.text)
-    return member is not None and member["instance"] in modules
 
 
 def drug_records(folder: Path, context: str = PATIENT) -> dict[str, DrugRecord]:
@@ -220,10 +316,27 @@ def _read_lines(path: Path) -> tuple[Line, ...]:
     return tuple(Line(line, path, number) for number, line in enumerate(text.splitlines(), 1))
 
 
-def _read_part(record: DrugRecord) -> _Part:
-    """Take apart a drug's file: comments and imports, then one model without parameters."""
+def _drug_part(record: DrugRecord) -> _DrugPart:
+    """Read a drug's part, whose instances bear its name."""
     assert record.part is not None
-    path = record.path.parent / record.part
+    part = _read_part(record.path.parent / record.part)
+    for line in part.body:
+        match = _INSTANCE.match(line.text)
+        if match is None:
+            continue
+        name = match["name"]
+        if name != record.name and not name.startswith(record.name + "_"):
+            raise ModelError(
+                f"the instance '{name}' of the drug '{record.name}' must be called "
+                f"'{record.name}' or '{record.name}_...', so that drugs share no table",
+                source=line.path,
+                line=line.number,
+            )
+    return _DrugPart(part.imports, part.body, part.instances, record)
+
+
+def _read_part(path: Path) -> _Part:
+    """Take apart a part's file: comments and imports, then one model without parameters."""
     lines = _read_lines(path)
     starts = [place for place, line in enumerate(lines) if _MODEL.match(line.text)]
     ends = [place for place, line in enumerate(lines) if _END.match(line.text)]
@@ -240,24 +353,11 @@ def _read_part(record: DrugRecord) -> _Part:
                 source=path,
                 line=line.number,
             )
-    instances = []
-    for line in body:
-        match = _INSTANCE.match(line.text)
-        if match is None:
-            continue
-        name = match["name"]
-        if name != record.name and not name.startswith(record.name + "_"):
-            raise ModelError(
-                f"the instance '{name}' of the drug '{record.name}' must be called "
-                f"'{record.name}' or '{record.name}_...', so that drugs share no table",
-                source=path,
-                line=line.number,
-            )
-        instances.append(name)
-    return _Part(record, tuple(imports), body, tuple(instances))
+    instances = (match["name"] for line in body if (match := _INSTANCE.match(line.text)))
+    return _Part(tuple(imports), body, tuple(instances))
 
 
-def _check_actions(part: _Part, slots: Mapping[str, re.Match[str]]) -> None:
+def _check_actions(part: _DrugPart, slots: Mapping[str, re.Match[str]]) -> None:
     text = "\n".join(line.text.split("//")[0] for line in part.body)
     for name in part.record.acts_on:
         if name not in slots:
@@ -273,7 +373,7 @@ def _check_actions(part: _Part, slots: Mapping[str, re.Match[str]]) -> None:
             )
 
 
-def _stitched(lines: tuple[Line, ...], parts: Sequence[_Part], path: Path) -> tuple[Line, ...]:
+def _stitched(lines: tuple[Line, ...], parts: Sequence[_DrugPart], path: Path) -> tuple[Line, ...]:
     """Imports first, the drugs' lines right after the head of the model, then the sums."""
     found: list[Line] = []
     imported = {line.text.strip() for line in lines if _IMPORT.match(line.text)}
@@ -292,7 +392,7 @@ def _stitched(lines: tuple[Line, ...], parts: Sequence[_Part], path: Path) -> tu
     return tuple(found)
 
 
-def _filled(line: Line, parts: Sequence[_Part]) -> Line:
+def _filled(line: Line, parts: Sequence[_DrugPart]) -> Line:
     match = _SLOT.match(line.text)
     if match is None:
         return line

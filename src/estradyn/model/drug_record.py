@@ -13,13 +13,10 @@ from types import MappingProxyType
 from typing import Any
 
 from estradyn.errors import InputError, ModelError, UnitError
-from estradyn.model.front_matter import check_front_matter
+from estradyn.model.front_matter import check_front_matter, read_front_matter
 from estradyn.model.ode_model import OdeModel
-from estradyn.model.text_file import read_text
 from estradyn.model.units import unit_ratio
-from estradyn.plain_yaml import load_plain_yaml
 
-_FENCE = "---"
 _LINKS = ("dose_state", "dose_unit", "concentration_output")
 
 
@@ -98,21 +95,14 @@ def read_drug_record(path: Path, *, medicine: bool = True) -> DrugRecord:
         Naming the file and the line or field, if the front matter is missing, is not plain YAML,
         or lacks a field or holds something else in it.
     """
-    text = read_text(path, InputError)
-    parts = text.split(_FENCE + "\n", 2)
-    if len(parts) != 3 or parts[0].strip():
-        raise InputError("must begin with YAML front matter between two lines '---'", source=path)
-    # Line 1 of the front matter is line 2 of the file.
-    fields = load_plain_yaml(parts[1], path, first_line=2)
-    if not isinstance(fields, dict):
-        raise InputError("the front matter must be a list of 'name: value' lines", source=path)
+    fields, body = read_front_matter(path)
     check_front_matter(fields, path, medicine=medicine)
     part, acts_on = _part(fields, path)
     return DrugRecord(
         name=path.stem,
         **_links(fields, path),
         fields=MappingProxyType(fields),
-        body=parts[2].lstrip("\n"),
+        body=body,
         path=path,
         part=part,
         acts_on=acts_on,

@@ -20,6 +20,7 @@ def export_sbml(
     *,
     strict_units: bool | None = None,
     drugs: Sequence[str] | None = None,
+    population: str | None = None,
 ) -> str:
     """Write a model as flattened SBML Level 3 Version 2.
 
@@ -34,6 +35,8 @@ def export_sbml(
         Whether units are checked; by default of shipped models only.
     drugs
         Drugs to put into a patient's model; all with a record by default.
+    population
+        People whom a patient's model describes; those of its own text by default.
 
     Returns
     -------
@@ -48,8 +51,11 @@ def export_sbml(
         If units are checked and do not agree.
     """
     found = find_model(source)
-    document = parse_sbml(sbml_text(found, drugs), str(found.path))
-    tabled = load_parameters(found.name, drugs=drugs).model_values() if found.shipped else {}
+    text = sbml_text(found, drugs, population=population)
+    document = parse_sbml(text, str(found.path))
+    tabled: Mapping[str, float] = {}
+    if found.shipped:
+        tabled = load_parameters(found.name, drugs=drugs, population=population).model_values()
     for name, value in {**tabled, **(values or {})}.items():
         _set_value(document.getModel(), name, value)
     text = str(libsbml.writeSBMLToString(document))

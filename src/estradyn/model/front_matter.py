@@ -1,4 +1,4 @@
-"""What the front matter of a drug record must say of itself."""
+"""Markdown records with YAML front matter, and what that of a drug must say of itself."""
 
 from __future__ import annotations
 
@@ -9,6 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from estradyn.errors import InputError
+from estradyn.model.text_file import read_text
+from estradyn.plain_yaml import load_plain_yaml
+
+_FENCE = "---"
 
 STATUSES = ("draft", "current", "withdrawn")
 """What a record may be: being written, valid, or no longer to be relied on."""
@@ -70,6 +74,35 @@ MEDICINE_FIELDS: Mapping[str, _Rule] = {
     "tags": _TEXTS,
 }
 """Further fields of a drug that people take; a reagent of a culture well has none of them."""
+
+
+def read_front_matter(path: Path) -> tuple[dict[str, Any], str]:
+    """Read a record; YAML tags that build objects are refused.
+
+    Parameters
+    ----------
+    path
+        Markdown file with front matter.
+
+    Returns
+    -------
+    tuple
+        The fields of the front matter, and the text below it.
+
+    Raises
+    ------
+    InputError
+        Naming the file and the line, if the front matter is missing or is not plain YAML.
+    """
+    text = read_text(path, InputError)
+    parts = text.split(_FENCE + "\n", 2)
+    if len(parts) != 3 or parts[0].strip():
+        raise InputError("must begin with YAML front matter between two lines '---'", source=path)
+    # Line 1 of the front matter is line 2 of the file.
+    fields = load_plain_yaml(parts[1], path, first_line=2)
+    if not isinstance(fields, dict):
+        raise InputError("the front matter must be a list of 'name: value' lines", source=path)
+    return fields, parts[2].lstrip("\n")
 
 
 def check_front_matter(fields: Mapping[str, Any], path: Path, *, medicine: bool = True) -> None:

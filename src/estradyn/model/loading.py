@@ -18,6 +18,7 @@ def load_model(
     strict_units: bool | None = None,
     drugs: Sequence[str] | None = None,
     modules: Sequence[str] | None = None,
+    population: str | None = None,
 ) -> OdeModel:
     """Read a model as a system of ordinary differential equations.
 
@@ -34,6 +35,8 @@ def load_model(
         Drugs to put into a patient's model; all with a record by default.
     modules
         Optional modules to put into a patient's model; all by default.
+    population
+        People whom a patient's model describes; those of its own text by default.
 
     Returns
     -------
@@ -49,7 +52,7 @@ def load_model(
         If units are checked and do not agree; names the variable and both units.
     """
     found = find_model(source)
-    text = sbml_text(found, drugs, modules)
+    text = sbml_text(found, drugs, modules, population)
     if found.shipped if strict_units is None else strict_units:
         check_units(text, str(found.path))
     return model_from_sbml(text, str(found.path))

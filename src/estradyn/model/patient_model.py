@@ -22,6 +22,7 @@ from estradyn.model.parameter_table import (
     read_overlay,
     read_parameters,
 )
+from estradyn.model.people import People, people_called
 from estradyn.model.sources import ANTIMONY_SUFFIX, models_directory
 from estradyn.model.table_file import TableRow, read_table
 from estradyn.model.units import same_unit
@@ -129,6 +130,7 @@ def load_parameters(
     drugs: Sequence[str] | None = None,
     modules: Sequence[str] | None = None,
     setting: str | None = None,
+    population: str | None = None,
 ) -> ParameterTable:
     """Read the value tables of a model.
 
@@ -146,6 +148,8 @@ def load_parameters(
         Optional modules that it holds; all by default.
     setting
         Setting whose values replace those of the tables; see `load_patient_model`.
+    population
+        People whom it describes; see `load_patient_model`.
 
     Raises
     ------
@@ -154,10 +158,12 @@ def load_parameters(
     """
     path = _model_path(model_name, directory)
     whole = model_name == PATIENT or not context_of(path).is_patient
-    model = load_model(path, drugs=drugs, modules=modules)
-    composition = compose(path, drugs, modules)
+    model = load_model(path, drugs=drugs, modules=modules, population=population)
+    composition = compose(path, drugs, modules, population)
     table = _read_tables(model, path, whole, composition)
-    return _in_setting(table, path.parent, setting, composition.absent_instances)
+    table = _in_setting(table, path.parent, setting, composition.absent_instances)
+    people = people_called(population, path.parent)
+    return _of_people(table, people, composition.absent_instances)
 
 
 def load_patient_model(
@@ -167,6 +173,7 @@ def load_patient_model(
     drugs: Sequence[str] | None = None,
     modules: Sequence[str] | None = None,
     setting: str | None = None,
+    population: str | None = None,
 ) -> PatientModel:
     """Read a patient model with its tables and drug records.
 
@@ -185,18 +192,26 @@ def load_patient_model(
     setting
         Stem of a table in `settings/`, whose rows, given by flattened name, replace those of the
         other tables; none by default.
+    population
+        Stem of a record in `populations/`: people whose physiology and values take the place of
+        the text's own (see `estradyn.model.people`), and whose values go before the setting's;
+        those that the text and the tables describe by default.
 
     Raises
     ------
-    ModelError, UnitError, ParameterError
+    ModelError, UnitError, ParameterError, InputError
         Naming file and line of what may not be used.
     """
     path = _model_path(model_name, directory)
-    composition = compose(path, drugs, modules)
+    composition = compose(path, drugs, modules, population)
     context = composition.context
-    text_model = load_model(path, strict_units=True, drugs=drugs, modules=modules)
+    people = people_called(population, path.parent)
+    text_model = load_model(
+        path, strict_units=True, drugs=drugs, modules=modules, population=population
+    )
     table = _read_tables(text_model, path, True, composition)
     table = _in_setting(table, path.parent, setting, composition.absent_instances)
+    table = _of_people(table, people, composition.absent_instances)
     model = with_values(text_model, table.model_values())
     records = composition.drugs
     if records is None:
@@ -206,13 +221,15 @@ def load_patient_model(
     folder, own_drugs = context.own_folder, context.drug_folders[-1]
     output_tables = [
         *(own_drugs / f"{name}_outputs.tsv" for name in records),
+        *(() if people is None else people.outputs),
         folder / "outputs.tsv",
     ]
+    rules = [folder / "plausibility.tsv", *(() if people is None else people.plausibility)]
     return PatientModel(
         model=model,
         parameters=table,
         baseline=_read_baseline(folder / "baseline.tsv", model),
-        plausibility=_read_plausibility(folder / "plausibility.tsv", model),
+        plausibility=_read_plausibility(rules, model),
         outputs=_read_outputs(output_tables, model, composition.absent_variables),
         drugs=MappingProxyType(dict(records)),
         digest=_digest(context.folder),
@@ -226,9 +243,11 @@ def modules_giving(
     variables: Collection[str],
     model_name: str = PATIENT,
     directory: str | Path | None = None,
+    *,
+    population: str | None = None,
 ) -> tuple[str, ...]:
     """Name the optional modules of a model that give at least one of some variables."""
-    optional = optional_modules(_model_path(model_name, directory))
+    optional = optional_modules(_model_path(model_name, directory), population)
     return tuple(name for name, given in optional.items() if not set(given).isdisjoint(variables))
 
 
@@ -334,6 +353,14 @@ def _in_setting(
     return read_overlay(table, path, absent)
 
 
+def _of_people(
+    table: ParameterTable, people: People | None, absent: frozenset[str]
+) -> ParameterTable:
+    for path in () if people is None else people.values:
+        table = read_overlay(table, path, absent)
+    return table
+
+
 def _optional_table(path: Path, columns: tuple[str, ...]) -> list[TableRow]:
     return read_table(path, columns) if path.is_file() else []
 
@@ -362,26 +389,34 @@ def _read_co_medication(
     return tuple(effects)
 
 
-def _read_plausibility(path: Path, model: OdeModel) -> tuple[PlausibilityRule, ...]:
-    rules = []
-    for cells in _optional_table(path, ("output", "lower", "upper", "reason", "source")):
-        name = cells.text("output")
-        if name not in model.unit_of:
-            raise cells.error(f"'{name}' is not a variable of the model")
-        lower, upper = cells.optional_number("lower"), cells.optional_number("upper")
-        if lower is None and upper is None:
-            raise cells.error(f"the rule for '{name}' has no bound")
-        rule = PlausibilityRule(
-            name,
-            -math.inf if lower is None else lower,
-            math.inf if upper is None else upper,
-            cells.text("reason"),
-            cells.text("source"),
-        )
-        if not rule.lower < rule.upper:
-            raise cells.error(f"the lower bound of '{name}' is not below its upper bound")
-        rules.append(rule)
+def _read_plausibility(paths: Sequence[Path], model: OdeModel) -> tuple[PlausibilityRule, ...]:
+    """Read the tables of rules; a rule for an output replaces those of earlier tables for it."""
+    columns = ("output", "lower", "upper", "reason", "source")
+    rules: list[PlausibilityRule] = []
+    for path in paths:
+        found = [_plausibility_rule(cells, model) for cells in _optional_table(path, columns)]
+        named = {rule.output for rule in found}
+        rules = [rule for rule in rules if rule.output not in named] + found
     return tuple(rules)
+
+
+def _plausibility_rule(cells: TableRow, model: OdeModel) -> PlausibilityRule:
+    name = cells.text("output")
+    if name not in model.unit_of:
+        raise cells.error(f"'{name}' is not a variable of the model")
+    lower, upper = cells.optional_number("lower"), cells.optional_number("upper")
+    if lower is None and upper is None:
+        raise cells.error(f"the rule for '{name}' has no bound")
+    rule = PlausibilityRule(
+        name,
+        -math.inf if lower is None else lower,
+        math.inf if upper is None else upper,
+        cells.text("reason"),
+        cells.text("source"),
+    )
+    if not rule.lower < rule.upper:
+        raise cells.error(f"the lower bound of '{name}' is not below its upper bound")
+    return rule
 
 
 def _read_outputs(

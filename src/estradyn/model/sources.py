@@ -90,6 +90,7 @@ def sbml_text(
     source: ModelSource,
     drugs: Sequence[str] | None = None,
     modules: Sequence[str] | None = None,
+    population: str | None = None,
 ) -> str:
     """Read a model's text as SBML, submodels flattened into one model.
 
@@ -97,8 +98,8 @@ def sbml_text(
     ----------
     source
         See `find_model`.
-    drugs, modules
-        Drugs and optional modules to put into a patient's model; see
+    drugs, modules, population
+        Drugs, optional modules and people to put into a patient's model; see
         `estradyn.model.composition.compose`.
 
     Raises
@@ -108,7 +109,7 @@ def sbml_text(
         and line.
     """
     if source.path.suffix.lower() == ANTIMONY_SUFFIX:
-        return _sbml_from_antimony(source.path, compose(source.path, drugs, modules))
+        return _sbml_from_antimony(source.path, compose(source.path, drugs, modules, population))
     return read_text(source.path, ModelError)
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from estradyn.report.off_study import rule_text
 from estradyn.report.wording import time_text, words_of
+from estradyn.trial.people import known_people
 from estradyn.trial.study import Arm, PopulationPlan, Regimen, Setting, Study, Visits
 
 
@@ -77,16 +78,20 @@ def _intake_text(plan: PopulationPlan) -> tuple[str, ...]:
     return tuple(statements)
 
 
+def _people_text(plan: PopulationPlan) -> str:
+    return f"physiology: {known_people()[plan.people].title}"
+
+
 def design_rows(study: Study) -> list[DesignRow]:
     """Everything the study file fixes except its arms, in a reader's order."""
     same = study.population.same_patients_in_every_arm
     rows = [
-        DesignRow("Patients", (study.population.setting,)),
+        DesignRow("Patients", (study.population.setting, _people_text(study.population))),
         DesignRow(
             "Size",
             (
                 f"{study.patients_per_arm:,} patients per arm, "
-                + ("the same women in every arm" if same else "different women in every arm"),
+                + ("the same patients in every arm" if same else "different patients in every arm"),
                 "values that differ between trials: "
                 + (
                     "one drawn for this trial"

@@ -154,11 +154,16 @@ def parameters_of(study: Study) -> ParameterTable:
         drugs=given_drugs(study),
         modules=_modules(study),
         setting=_values_of(study.setting),
+        population=study.population.people,
     )
 
 
 def _modules(study: Study) -> tuple[str, ...]:
-    return modules_giving(needed_outputs(study, known_drugs()), study.population.model)
+    return modules_giving(
+        needed_outputs(study, known_drugs()),
+        study.population.model,
+        population=study.population.people,
+    )
 
 
 def _values_of(setting: Setting) -> str | None:
@@ -173,6 +178,7 @@ def patient_model_of(study: Study) -> PatientModel:
         drugs=given_drugs(study),
         modules=_modules(study),
         setting=_values_of(study.setting),
+        population=study.population.people,
     )
 
 

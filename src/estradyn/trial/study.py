@@ -22,8 +22,10 @@ from pydantic import (
 
 from estradyn.errors import StudyError
 from estradyn.model.context import PATIENT
+from estradyn.model.people import POSTMENOPAUSAL_WOMEN
 from estradyn.trial.co_medication import known_co_medication
 from estradyn.trial.drugs import Drugs, known_drugs, largest_dose
+from estradyn.trial.people import known_people
 from estradyn.trial.quantities import (
     Days,
     IntervalDays,
@@ -152,6 +154,8 @@ class PopulationPlan(_Section):
 
     Attributes
     ----------
+    people
+        Kind of people whose physiology the patients have.
     adherence
         Percent of the doses taken at home that the middle patient takes.
     adherence_spread
@@ -161,7 +165,18 @@ class PopulationPlan(_Section):
     """
 
     model: _Text = Field(description="the name of a patient model, as in patient")
+    people: _Text = Field(
+        default=POSTMENOPAUSAL_WOMEN, description="the name of a kind of people with a record"
+    )
     setting: _Text = Field(description="text that says who the patients are")
+
+    @field_validator("people")
+    @classmethod
+    def _people_are_known(cls, people: str) -> str:
+        known = known_people()
+        if people not in known:
+            raise fault(f"{describe(people)}{nearest(people, known)}", ", ".join(known))
+        return people
 
     @field_validator("model")
     @classmethod
