@@ -52,7 +52,7 @@ FAULTS = [
     (
         "setting: nobody",
         "setting: nobody\n  people: postmenopausal",
-        5,
+        6,
         "population.people",
         "women",
     ),
