@@ -25,18 +25,23 @@ def quick_compilation() -> Iterator[None]:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("setting", "doses_by_drug", "patients", "weeks"),
+    ("people", "setting", "doses_by_drug", "patients", "weeks"),
     [
-        (None, {"toremifene": (60.0, 200.0)}, 20, 8),
-        (None, {"tamoxifen": (20.0,), "exemestane": (25.0,)}, 3, 8),
-        ("neoadjuvant", {"letrozole": (2.5,), "tamoxifen": (20.0,)}, 20, 4),
-        ("adjuvant", {"tamoxifen": (20.0,), "anastrozole": (1.0,)}, 20, 4),
-        ("prevention", {"exemestane": (25.0,), "toremifene": (60.0,)}, 20, 4),
+        (None, None, {"toremifene": (60.0, 200.0)}, 20, 8),
+        (None, None, {"tamoxifen": (20.0,), "exemestane": (25.0,)}, 3, 8),
+        (None, "neoadjuvant", {"letrozole": (2.5,), "tamoxifen": (20.0,)}, 20, 4),
+        (None, "adjuvant", {"tamoxifen": (20.0,), "anastrozole": (1.0,)}, 20, 4),
+        (None, "prevention", {"exemestane": (25.0,), "toremifene": (60.0,)}, 20, 4),
+        ("men", "adjuvant", {"letrozole": (2.5,), "clomiphene": (25.0,)}, 20, 4),
     ],
-    ids=["metastatic", "two drugs at once", "neoadjuvant", "adjuvant", "prevention"],
+    ids=["metastatic", "two drugs at once", "neoadjuvant", "adjuvant", "prevention", "men"],
 )
 def test_every_state_of_the_patients_agrees(
-    setting: str | None, doses_by_drug: dict[str, tuple[float, ...]], patients: int, weeks: int
+    people: str | None,
+    setting: str | None,
+    doses_by_drug: dict[str, tuple[float, ...]],
+    patients: int,
+    weeks: int,
 ) -> None:
     """Every state agrees to 1e-5 at the default tolerance.
 
@@ -44,7 +49,7 @@ def test_every_state_of_the_patients_agrees(
     against that: cells of a kind that one tumor hardly has are no part of its volume.
     """
     drugs = tuple(doses_by_drug)
-    patient = load_patient_model(drugs=drugs, setting=setting)
+    patient = load_patient_model(drugs=drugs, setting=setting, population=people)
     states = list(patient.model.state_names)
     compiled = compile_model(patient.model, states)
     population = next(stream_population(patient, patients, seed=3, chunk_size=patients))
@@ -68,14 +73,14 @@ def test_every_state_of_the_patients_agrees(
     )
     assert solution.succeeded.all()
 
-    plain = load_patient_model(drugs=drugs).model
+    plain = load_patient_model(drugs=drugs, population=people).model
     of_setting = {
         one.name: one.value
         for one, other in zip(patient.model.parameters, plain.parameters, strict=True)
         if one.value != other.value
     }
     assert bool(of_setting) == (setting is not None)
-    sbml = export_sbml("patient", of_setting, drugs=drugs)
+    sbml = export_sbml("patient", of_setting, drugs=drugs, population=people)
     dose_times = 24.0 * np.arange(7 * weeks)
     # The judge's own absolute tolerance, 1e-14, is a millionth of the last term.
     reached = np.abs(solution.values).max(axis=(0, 1))

@@ -136,6 +136,21 @@ def test_what_replaces_an_optional_module_is_always_there(models):
     assert "luteinizing_hormone" in [output.name for output in bare.outputs]
 
 
+def test_an_optional_module_may_be_theirs_for_good(models):
+    path = models / "populations" / "folk.ant"
+    again = (
+        "  binding_globulin: globulin_turnover(sex_hormone_binding_globulin);"
+        "  // instead of binding_globulin\n"
+        "  binding_globulin.estrogen_ratio := liver_estrogen_ratio;\nend\n"
+    )
+    path.write_text(path.read_text().replace("end\n", again))
+    for population, held in (("folk", True), (None, False)):
+        found = load_patient_model(models, drugs=(), modules=(), population=population)
+        name = "binding_globulin_turnover_rate"
+        assert (name in found.parameters.by_name) == (name in found.model.parameter_names) == held
+    assert "binding_globulin_turnover_rate" in load(models, None).parameters.by_name
+
+
 def test_people_without_a_record_are_refused_with_those_there_are(models):
     with pytest.raises(ModelError, match=r"no population 'giants'.*elders, folk"):
         load(models, "giants")

@@ -206,12 +206,12 @@ def _with_people(path: Path, population: str | None) -> tuple[tuple[Line, ...], 
     people = people_called(population, path.parent)
     files = {one.part for one in people_records(path.parent).values() if one.part is not None}
     parts = {file: _read_part(file) for file in sorted(files)}
-    brought = {name for part in parts.values() for name in part.instances}
-    if people is None or people.part is None:
-        return lines, frozenset(brought)
-    part = parts[people.part]
-    replaced = {match["old"] for line in part.body if (match := _INSTEAD.match(line.text))}
-    return _replaced(lines, part, path), frozenset((brought | replaced) - set(part.instances))
+    named = {match["name"] for line in lines if (match := _INSTANCE.match(line.text))}
+    named |= {name for part in parts.values() for name in part.instances}
+    if people is not None and people.part is not None:
+        lines = _replaced(lines, parts[people.part], path)
+    held = {match["name"] for line in lines if (match := _INSTANCE.match(line.text))}
+    return lines, frozenset(named - held)
 
 
 def _replaced(lines: tuple[Line, ...], part: _Part, path: Path) -> tuple[Line, ...]:
