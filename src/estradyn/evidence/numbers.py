@@ -71,6 +71,9 @@ UNITS: Mapping[str, tuple[str, float]] = {
     "no increase vs placebo": ("percent", 1.0),
     "no consistent change": ("percent", 1.0),
     "pg/mL": ("pg/mL", 1.0),
+    "ng/dL": ("ng/dL", 1.0),
+    "nmol/L": ("nmol/L", 1.0),
+    "U/L": ("1/L", 1.0),
     "power": ("ratio", 1.0),
     "r": ("r", 1.0),
 }

@@ -1,4 +1,4 @@
-"""Predictions for published numbers of women: virtual trials, and levels after single regimens."""
+"""Predictions for published numbers of people: virtual trials, and levels after single regimens."""
 
 from __future__ import annotations
 
@@ -19,10 +19,11 @@ def predict(
 ) -> Mapping[str, Prediction]:
     """Simulate what the targets ask for; see `estradyn.scorecard.prediction.Predictor`.
 
-    A scenario that begins with `women:` is a regimen (`estradyn.scorecard.regimens`), any other an
-    arm of a study file in `scenarios/` (`estradyn.scorecard.virtual_trials`).
+    A scenario that begins with one of `regimens.PEOPLE` is a regimen
+    (`estradyn.scorecard.regimens`), any other an arm of a study file in `scenarios/`
+    (`estradyn.scorecard.virtual_trials`).
     """
-    levels = [one for one in targets if one.scenario.startswith(f"{regimens.SCENARIO}: ")]
+    levels = [one for one in targets if one.scenario.partition(": ")[0] in regimens.PEOPLE]
     trials = [one for one in targets if one not in levels]
     found = regimens.predict_levels(levels, workers=workers, progress=progress, patients=patients)
     return {**found, **VirtualTrials(workers, progress, patients).predictions(trials)}

@@ -1,7 +1,7 @@
-"""Predictions of levels in plasma: one drug given to women, once or every day.
+"""Predictions of levels in plasma: one drug given to people, once or every day.
 
-A scenario is `women: <drug> <dose> mg` followed by ` once`, `/day for <n> day` or
-` every <n> day for <n> day`, and perhaps by ` with <enzyme> <state>` for a co-medication of
+A scenario is `<people>: <drug> <dose> mg`, with one of `PEOPLE`, followed by ` once`,
+`/day for <n> day` or ` every <n> day for <n> day`, and perhaps by ` with <enzyme> <state>` for a co-medication of
 `models/co_medication.tsv`. An endpoint is `<statistic> of <variable>`, where the variable is any of
 the model's and the statistic one of those in `STATISTICS`, `level` (at a time after the last dose),
 or `ratio of <variable> to <variable>` (of averages; `molar ratio` of amounts of substance). With
@@ -37,14 +37,22 @@ from estradyn.trial.study import Setting
 
 Array = NDArray[np.float64]
 
-SCENARIO = "women"
+PEOPLE: Mapping[str, str | None] = {
+    "women": None,
+    "men": "men",
+    "elderly men": "elderly_men",
+    "hypogonadal men": "hypogonadal_men",
+    "men with testosterone replaced": "men_with_testosterone_replaced",
+}
+"""Population of the people that a scenario names; None for the patient's own text."""
+
 PATIENTS = 50
 SEED = 20240611
 
 HOURS_PER_DAY = 24.0
 
 _REGIMEN = re.compile(
-    rf"{SCENARIO}: (?P<drug>[a-z]+) (?P<dose>\d+(?:\.\d+)?) "
+    rf"(?P<people>{'|'.join(PEOPLE)}): (?P<drug>[a-z]+) (?P<dose>\d+(?:\.\d+)?) "
     r"mg(?: once|(?:/day| every (?P<every>\d+) day) for (?P<days>\d+) day)"
     r"(?: with (?P<enzyme>\w+) (?P<state>\w+))?"
 )
@@ -71,6 +79,15 @@ LEAST_SHARE = 0.01
 
 HALF_LIFE_FROM_HOUR = 24.0
 """Half-lives are read from here on, when a dose has been absorbed and distributed."""
+
+
+HORMONE_MOLAR_MASSES: Mapping[str, float] = {
+    "estradiol_concentration": 272.38,
+    "testosterone_concentration": 288.42,
+}
+"""g/mol, of hormones that are published in mass."""
+
+MASS_UNITS = ("pg/mL", "ng/dL")
 
 
 @dataclass(frozen=True)
@@ -209,23 +226,23 @@ def predict_levels(
     targets: Iterable[Target], *, workers: int, progress: Progress | None, patients: int | None
 ) -> Mapping[str, Prediction]:
     """Predict what is asked of drugs given to women, by id of the target."""
-    by_drug: dict[str, dict[str, list[Target]]] = {}
+    by_drug: dict[tuple[str, str], dict[str, list[Target]]] = {}
     for target in targets:
         match = _REGIMEN.fullmatch(target.scenario)
         if match is None:
             raise InputError(
                 f"evidence '{target.id}': found the scenario '{target.scenario}', allowed is "
-                f"'{SCENARIO}: <drug> <dose> mg' followed by ' once', '/day for <n> day' or "
+                "'women: <drug> <dose> mg' followed by ' once', '/day for <n> day' or "
                 "' every <n> day for <n> day'"
             )
-        of_drug = by_drug.setdefault(match["drug"], {})
+        of_drug = by_drug.setdefault((match["people"], match["drug"]), {})
         of_drug.setdefault(target.scenario, []).append(target)
     found: dict[str, Prediction] = {}
-    for drug, regimens in by_drug.items():
+    for (people, drug), regimens in by_drug.items():
         asked_for = {
             name for asked in regimens.values() for target in asked for name in _variables(target)
         }
-        women = _Women(drug, asked_for, patients or PATIENTS, workers)
+        women = _Patients(PEOPLE[people], drug, asked_for, patients or PATIENTS, workers)
         for done, (regimen, asked) in enumerate(regimens.items(), start=1):
             found.update(women.predictions(regimen, asked))
             if progress is not None:
@@ -233,14 +250,19 @@ def predict_levels(
     return found
 
 
-class _Women:
-    """Women who take one drug, drawn once for all its regimens."""
+class _Patients:
+    """People who take one drug, drawn once for all its regimens."""
 
-    def __init__(self, drug: str, variables: set[str], patients: int, workers: int):
+    def __init__(
+        self, population: str | None, drug: str, variables: set[str], patients: int, workers: int
+    ):
         self._workers = workers
-        # Women without metastases: nothing of a tumor is read.
+        # People without metastases: nothing of a tumor is read.
         self._model: PatientModel = load_patient_model(
-            drugs=(drug,), modules=modules_giving(variables), setting=str(Setting.ADJUVANT)
+            drugs=(drug,),
+            modules=modules_giving(variables, population=population),
+            setting=str(Setting.ADJUVANT),
+            population=population,
         )
         self._record = self._model.drugs[drug]
         self._variables = sorted(variables)
@@ -352,6 +374,12 @@ class _Women:
         scale = 1.0
         if "{}" in shape and target.unit.startswith("nmol") and variable in _mass_parameters():
             scale, unit = 1e6 / self._molar_mass(variable), "nmol/L"
+        if "{}" in shape and variable in HORMONE_MOLAR_MASSES and target.unit in MASS_UNITS:
+            grams = f"{unit} * g/mol"
+            scale, unit = (
+                HORMONE_MOLAR_MASSES[variable] * unit_ratio(grams, target.unit),
+                target.unit,
+            )
         return scale * _each(read, own), shape.format(unit)
 
     def _molar_mass(self, variable: str) -> float:
