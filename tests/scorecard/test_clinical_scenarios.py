@@ -15,7 +15,7 @@ from estradyn.evidence.mapping import Comparison
 from estradyn.model import Output
 from estradyn.scorecard import Target, targets_of
 from estradyn.scorecard.clinical import predict
-from estradyn.scorecard.regimens import Course, predict_levels
+from estradyn.scorecard.regimens import PEOPLE, Course, predict_levels
 from estradyn.scorecard.targets import targets_of_row
 from estradyn.scorecard.virtual_trials import (
     AGAINST,
@@ -35,7 +35,7 @@ def clinical_arms() -> list[str]:
     return sorted(
         f"{scenario.partition(': ')[0]}: {arm}"
         for scenario in scenarios
-        if not scenario.startswith("women: ")
+        if scenario.partition(": ")[0] not in PEOPLE
         for arm in scenario.partition(": ")[2].split(AGAINST)
     )
 
@@ -57,7 +57,7 @@ def test_an_arm_is_named_for_what_it_gives(path: Path) -> None:
 
 
 def test_an_unknown_scenario_or_arm_says_what_is_allowed() -> None:
-    with pytest.raises(InputError, match="'surgical', allowed is one of: early, metastatic"):
+    with pytest.raises(InputError, match=r"'surgical', allowed is one of: early, .*metastatic"):
         one_arm("surgical", "tamoxifen 20 mg/day")
     with pytest.raises(InputError, match="'aspirin', allowed is one of: no treatment"):
         one_arm("early", "aspirin")
@@ -158,6 +158,18 @@ def test_levels_of_women_are_predicted_in_the_unit_that_is_asked() -> None:
     assert 1.2 < found["half-life"].value < 2.6
     assert found["fall"].value == pytest.approx(100.0 - found["remaining"].value)
     assert found["fall"].value > 70.0
+
+
+def test_levels_of_men_are_predicted_in_moles_and_in_mass() -> None:
+    regimen = "men: letrozole 2.5 mg once"
+    asked = [
+        target("trough of testosterone_concentration", regimen, unit=unit, id=unit)
+        for unit in ("nmol/L", "ng/dL")
+    ]
+    found = predict_levels(asked, workers=1, progress=None, patients=3)
+    assert 5.0 < found["nmol/L"].value < 60.0
+    # 288.42 g/mol
+    assert found["ng/dL"].value == pytest.approx(28.842 * found["nmol/L"].value, rel=1e-6)
 
 
 def test_co_medication_is_compared_within_each_woman() -> None:

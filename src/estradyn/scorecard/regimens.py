@@ -1,7 +1,7 @@
 """Predictions of levels in plasma: one drug given to people, once or every day.
 
-A scenario is `<people>: <drug> <dose> mg`, with one of `PEOPLE`, followed by ` once`,
-`/day for <n> day` or ` every <n> day for <n> day`, and perhaps by ` with <enzyme> <state>` for a co-medication of
+A scenario is `<people>: <drug> <dose> mg`, with one of `PEOPLE`, followed by ` once`, `/day for <n>
+day` or ` every <n> day for <n> day`, and perhaps by ` with <enzyme> <state>` for a co-medication of
 `models/co_medication.tsv`. An endpoint is `<statistic> of <variable>`, where the variable is any of
 the model's and the statistic one of those in `STATISTICS`, `level` (at a time after the last dose),
 or `ratio of <variable> to <variable>` (of averages; `molar ratio` of amounts of substance). With
