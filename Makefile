@@ -30,7 +30,9 @@ slow: $(READY)
 # Fits the models to their evidence, first what one typical woman shows, then what takes a population.
 # Hours on two cores; every script says what it prints or changes.
 calibrate: $(READY)
-	$(BIN)/python calibration/typical_woman/make_model.py
+	$(BIN)/python calibration/make_model.py calibration/exposure/*
+	for problem in calibration/exposure/*/problem.yaml; do $(BIN)/estradyn calibrate $$problem --write-values || exit 1; done
+	$(BIN)/python calibration/make_model.py calibration/typical_woman
 	$(BIN)/estradyn calibrate calibration/typical_woman/problem.yaml --write-values
 	$(BIN)/python calibration/flare_and_response.py
 	$(BIN)/python calibration/hypercalcemia.py

@@ -182,6 +182,18 @@ def test_printed_numbers_are_read_with_their_interval(
     assert found == expected
 
 
+def test_units_are_found_where_they_are_printed() -> None:
+    area = _row(value="6422 / 6958", unit="nM", quantity="AUC0-24 (nM*h)")
+    assert [number.unit for number in printed_numbers(area) if number] == ["nmol*hour/L"] * 2
+    level = _row(value="6422", unit="nM", quantity="level (median)")
+    assert [number.unit for number in printed_numbers(level) if number] == ["nmol/L"]
+    short = printed_numbers(_row(value="0.9-2.6; 5; in proportion", unit="h; d"))
+    assert [number and number.unit for number in short] == ["hour", "day", None]
+    (most,) = printed_numbers(_row(value="up to -86", unit="%"))
+    assert most is not None
+    assert most.value == -86.0
+
+
 def test_the_range_of_single_patients_does_not_decide() -> None:
     ranged = _row(value="0.9", unit="ug/mL", spread="0.6-1.3", spread_kind="range")
     (number,) = printed_numbers(ranged)

@@ -33,7 +33,7 @@ def line_of(field):
 def test_every_shipped_record_is_complete_and_speaks_of_its_drug():
     records = drug_records(models_directory())
     assert set(records) == {
-        *("toremifene", "tamoxifen", "clomiphene", "fulvestrant"),
+        *("toremifene", "tamoxifen", "raloxifene", "clomiphene", "fulvestrant"),
         *("anastrozole", "letrozole", "exemestane"),
     }
     for name, record in records.items():

@@ -104,9 +104,11 @@ def test_half_lives_of_tamoxifen_and_its_first_metabolite(on_tamoxifen):
     parent, metabolite = on_tamoxifen.levels(
         names, {"tamoxifen": 20.0}, [220.0, 230.0, 300.0, 320.0], count=200
     )
-    assert 10.0 * np.log(2.0) / np.log(parent[0] / parent[1]) == pytest.approx(7.0, rel=0.2)
+    # 7 days after many doses (pk076), 8.8 after one (pk085).
+    assert 7.0 / 1.2 < 10.0 * np.log(2.0) / np.log(parent[0] / parent[1]) < 8.8 * 1.2
     late = 20.0 * np.log(2.0) / np.log(metabolite[2] / metabolite[3])
-    assert late == pytest.approx(14.0, rel=0.2)
+    # 9 days after one dose (pk081), 14 after many (pk077).
+    assert 9.0 < late < 14.0
 
 
 def test_a_single_dose_of_tamoxifen_peaks_as_published(on_tamoxifen):

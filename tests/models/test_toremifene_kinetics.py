@@ -73,3 +73,26 @@ def test_nothing_is_lost_but_by_elimination(compiled):
     ratio = load_parameters().by_name[names[1]].value
     weights = np.array([1.0, 1.0, 1.0, 1.0 / ratio])
     assert solution.values[0] @ weights == pytest.approx(np.full(3, 60.0), rel=1e-4)
+
+
+def changed(compiled, **values):
+    return compile_model(with_values(compiled.model, values), OUTPUTS)
+
+
+def test_what_the_wall_takes_arrives_as_metabolite_at_once(compiled):
+    hours = np.linspace(0.0, 72.0, 145)
+    _, with_wall = give(compiled, 120.0, hours)
+    _, without = give(changed(compiled, wall_metabolism=0.0), 120.0, hours)
+    # Peak after one dose 159 and 233 ng/mL (pk014, pk015).
+    assert 0.159 / 1.5 < with_wall.max() < 0.233 * 1.5
+    assert with_wall[:13].max() > 5.0 * without[:13].max()
+
+
+def test_an_inducer_lowers_passage_through_the_wall_as_it_raises_clearance(compiled):
+    hours = np.concatenate([np.linspace(0.0, 24.0, 241), np.linspace(26.0, 1200.0, 588)])
+    usual, _ = give(compiled, 120.0, hours)
+    induced, _ = give(changed(compiled, enzyme_activity=3.0), 120.0, hours)
+    area = np.trapezoid(induced, hours) / np.trapezoid(usual, hours)
+    # Five days of rifampin left 13 % of the area and 45 % of the peak (pk033, pk034).
+    assert area == pytest.approx(0.13, rel=0.25)
+    assert induced.max() / usual.max() == pytest.approx(0.45, rel=0.25)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,10 +13,12 @@ import pytest
 from estradyn.errors import InputError
 from estradyn.evidence import EvidenceRow, MappingRow, Status, Use, mapping
 from estradyn.evidence.mapping import Comparison
-from estradyn.model import Output
-from estradyn.scorecard import Target, targets_of
+from estradyn.model import Output, load_patient_model
+from estradyn.scorecard import Target, regimens, targets_of
 from estradyn.scorecard.clinical import predict
-from estradyn.scorecard.regimens import PEOPLE, Course, predict_levels
+from estradyn.scorecard.course import Course
+from estradyn.scorecard.regimen_text import Regimen, read_regimen
+from estradyn.scorecard.regimens import PEOPLE, predict_levels
 from estradyn.scorecard.targets import targets_of_row
 from estradyn.scorecard.virtual_trials import (
     AGAINST,
@@ -63,8 +66,12 @@ def test_an_unknown_scenario_or_arm_says_what_is_allowed() -> None:
         one_arm("early", "aspirin")
 
 
-def test_what_a_fit_used_is_marked_as_calibration() -> None:
-    path = REPOSITORY / "calibration" / "typical_woman" / "measurements.tsv"
+@pytest.mark.parametrize(
+    "path",
+    sorted((REPOSITORY / "calibration").glob("**/measurements.tsv")),
+    ids=lambda path: path.parent.name,
+)
+def test_what_a_fit_used_is_marked_as_calibration(path: Path) -> None:
     with path.open(encoding="utf-8") as stream:
         used = {line["datasetId"] for line in csv.DictReader(stream, delimiter="\t")}
     assert used
@@ -182,6 +189,70 @@ def test_co_medication_is_compared_within_each_woman() -> None:
     # Rifampicin makes elimination 2.17 times as fast.
     assert found["relative"].value == pytest.approx(100.0 / 2.17, rel=0.01)
     assert found["loss"].value == pytest.approx(100.0 - found["relative"].value)
+
+
+def test_courses_may_follow_each_other_and_come_in_cycles() -> None:
+    loading = read_regimen(
+        "x", "women: fulvestrant 500 mg once then 250 mg every 14 day for 28 day from day 14"
+    )
+    np.testing.assert_array_equal(loading.hours, 24.0 * np.array([0, 14, 28]))
+    np.testing.assert_array_equal(loading.milligrams, [500, 250, 250])
+    assert loading.interval == 14 * 24.0
+    np.testing.assert_array_equal(loading.first_dose.milligrams, [500])
+    cycles = read_regimen("x", "women: clomiphene 50 mg/day for 2 day in 3 cycles of 28 day")
+    np.testing.assert_array_equal(cycles.hours, 24.0 * np.array([0, 1, 28, 29, 56, 57]))
+    np.testing.assert_array_equal(cycles.cycles, 24.0 * np.array([0, 28, 56]))
+    changed = read_regimen("x", "women: letrozole 2.5 mg once with cyp2a6 slow")
+    assert changed.co_medication == {"cyp2a6": "slow"}
+    assert not changed.usual.co_medication
+    with pytest.raises(InputError, match="begins before"):
+        read_regimen("x", "women: letrozole 2.5 mg/day for 9 day then 5 mg once from day 3")
+
+
+def test_levels_are_read_after_the_first_dose_and_per_kilogram() -> None:
+    scenario = "women: raloxifene 60 mg/day for 21 day"
+    asked = [
+        target("single peak of raloxifene_concentration", scenario, unit="ng/mL", id="single"),
+        target("peak of raloxifene_concentration", scenario, unit="ng/mL", id="last"),
+        target(
+            "clearance per kilogram of raloxifene_concentration", scenario, unit="L/kg/h", id="cl"
+        ),
+        target("share below 1 g/L of peak of raloxifene_concentration", scenario, id="all"),
+        target("share below 0 g/L of peak of raloxifene_concentration", scenario, id="none"),
+    ]
+    found = predict_levels(asked, workers=1, progress=None, patients=8)
+    assert 1.5 < found["last"].value / found["single"].value < 4.0
+    assert 25.0 < found["cl"].value < 75.0
+    assert found["all"].value == 100.0
+    assert found["none"].value == 0.0
+
+
+def test_what_stays_from_cycle_to_cycle_accumulates() -> None:
+    one = course()
+    starts = np.array([2.0, 2.5, 3.0])
+    cycled = replace(one, cycle_starts=starts)
+    assert cycled.accumulation == pytest.approx(50.0)
+
+
+@pytest.mark.parametrize(
+    ("how", "value"), [("usual peak", 2.0), ("fold peak", 0.5), ("excess of peak", 100.0)]
+)
+def test_what_is_changed_is_compared_with_what_is_usual(
+    monkeypatch: pytest.MonkeyPatch, how: str, value: float
+) -> None:
+    class Women:
+        model = load_patient_model(drugs=("exemestane",), modules=())
+
+        def courses(self, regimen: Regimen) -> dict[str, list[Course | None]]:
+            level = 1.0 if regimen.co_medication else 2.0
+            return {"exemestane_concentration": [replace(course(), values=np.full(4801, level))]}
+
+    monkeypatch.setattr(regimens, "_Patients", lambda *_: Women())
+    scenario = "women: exemestane 25 mg once with meal fasting"
+    unit = "ug/mL" if "usual" in how else "ratio" if "fold" in how else "%"
+    asked = target(f"{how} of exemestane_concentration", scenario, unit=unit, id="asked")
+    found = predict_levels([asked], workers=1, progress=None, patients=1)
+    assert found["asked"].value == pytest.approx(value)
 
 
 @pytest.mark.parametrize(

@@ -260,8 +260,11 @@ def test_medication_of_an_arm_goes_before_that_of_all(make_study: MakeStudy) -> 
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("{cyp3a5: inducer}", "'cyp3a5' (did you mean 'cyp3a4'?), allowed cyp2a6, cyp2d6, cyp3a4"),
-        ("{cyp3a4: blocker}", "found 'blocker', allowed inducer, inhibitor"),
+        (
+            "{cyp3a5: inducer}",
+            "'cyp3a5' (did you mean 'cyp3a4'?), allowed cyp2a6, cyp2d6, cyp3a4, meal",
+        ),
+        ("{cyp3a4: blocker}", "found 'blocker', allowed inducer, inhibitor, reduced"),
         ("[cyp3a4]", "allowed a mapping of enzymes"),
     ],
 )

@@ -1,6 +1,6 @@
 """Fitting of typical individuals to published numbers: problems in PEtab, fits, profiles."""
 
-from estradyn.calibration.experiment_model import AT_START, experiment_sbml
+from estradyn.calibration.experiment_model import AREA, AT_START, experiment_sbml
 from estradyn.calibration.fit import Fit, fit
 from estradyn.calibration.prediction import Predictor
 from estradyn.calibration.problem import CalibrationProblem, load_problem
@@ -9,6 +9,7 @@ from estradyn.calibration.run import Calibration, calibrate
 from estradyn.calibration.value_tables import write_fitted_values
 
 __all__ = [
+    "AREA",
     "AT_START",
     "Calibration",
     "CalibrationProblem",

@@ -3,7 +3,8 @@
 PEtab states conditions as values of parameters and knows no doses. So the model gets a clock for
 each drug: an event that adds `<drug>_dose` to the drug's state every `<drug>_interval` until
 `<drug>_stop`. Changes from baseline need the value before treatment: an event at the start keeps
-each output asked for in `<output>_at_start`.
+each output asked for in `<output>_at_start`. Areas under a curve need a sum over time: a further
+state holds that of each output asked for, `<output>_area`.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from estradyn.model.export import export_sbml
 from estradyn.model.sources import find_model
 
 AT_START = "_at_start"
+AREA = "_area"
 
 
 def experiment_sbml(
@@ -25,8 +27,9 @@ def experiment_sbml(
     *,
     drugs: Sequence[str] | None = None,
     values: Mapping[str, float] | None = None,
+    areas: Sequence[str] = (),
 ) -> str:
-    """Write a model with dose clocks and memories of its values before treatment.
+    """Write a model with dose clocks, memories of its values before treatment and areas.
 
     Parameters
     ----------
@@ -40,6 +43,8 @@ def experiment_sbml(
         model's time unit), with no dose by default.
     values
         Values of parameters other than the tables', say of the typical individual.
+    areas
+        Variables whose area under the curve since the start is `<name>_area`.
 
     Raises
     ------
@@ -52,6 +57,8 @@ def experiment_sbml(
     for name, record in (composed.drugs or {}).items():
         _add_clock(model, name, record.dose_state)
     _add_memories(model, remembered)
+    for name in areas:
+        _add_area(model, name)
     return str(libsbml.writeSBMLToString(document))
 
 
@@ -79,6 +86,19 @@ def _add_memories(model: libsbml.Model, names: Sequence[str]) -> None:
         _add_parameter(model, name + AT_START, 1.0, units, constant=False)
     if names:
         _add_event(model, "remember", "time >= 0", {name + AT_START: name for name in names})
+
+
+def _add_area(model: libsbml.Model, name: str) -> None:
+    product = libsbml.UnitDefinition.combine(
+        model.getElementBySId(name).getDerivedUnitDefinition(),
+        model.getUnitDefinition(model.getTimeUnits()),
+    )
+    product.setId(f"unit_of_{name}{AREA}")
+    model.addUnitDefinition(product)
+    _add_parameter(model, name + AREA, 0.0, product.getId(), constant=False)
+    rule = model.createRateRule()
+    rule.setVariable(name + AREA)
+    rule.setMath(libsbml.parseL3Formula(name))
 
 
 def _add_parameter(

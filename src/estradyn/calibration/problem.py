@@ -9,8 +9,8 @@ name. Formulas are read by libSBML's grammar and nothing in a file is ever execu
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -101,7 +101,7 @@ class CalibrationProblem:
     name
         Stem of the problem file's folder.
     model
-        Equations, with the observables as assigned variables.
+        Equations that the observables depend on, with these as assigned variables.
     observables
         Names of the observables.
     free
@@ -145,7 +145,8 @@ def load_problem(path: str | Path) -> CalibrationProblem:
     files = _files(path)
     free, fixed = _parameters(files["parameter_file"])
     observables = _observables(files["observable_files"])
-    model = _model(files["sbml_files"], observables, fixed)
+    whole = _model(files["sbml_files"], observables, fixed)
+    model = behind_observables(whole, observables)
     conditions = _conditions(files["condition_files"], model, {item.name for item in free})
     experiments: dict[tuple[str, str], int] = {}
     measurements = _measurements(files["measurement_files"], observables, conditions, experiments)
@@ -164,6 +165,46 @@ def load_problem(path: str | Path) -> CalibrationProblem:
             for run, before in experiments
         ),
         measurements=measurements,
+    )
+
+
+def behind_observables(model: OdeModel, observables: Iterable[str]) -> OdeModel:
+    """Return the part of a model that observables depend on; every parameter stays.
+
+    Parameters
+    ----------
+    model
+        Any model.
+    observables
+        Names of states or assigned variables.
+    """
+    expressions = {item.name: item.expression for item in model.assignments}
+    expressions |= {state.name: state.rate for state in model.states}
+    symbols = {
+        name: {symbol.name for symbol in expression.free_symbols}
+        for name, expression in expressions.items()
+    }
+    # An event that changes a state brings all that it reads and changes.
+    for event in model.events:
+        read = [event.trigger, *(value for _, value in event.assignments)]
+        named = {name for name, _ in event.assignments}
+        named |= {symbol.name for expression in read for symbol in expression.free_symbols}
+        for name, _ in event.assignments:
+            symbols[name] |= named
+    found: set[str] = set()
+    pending = list(observables)
+    while pending:
+        name = pending.pop()
+        if name in symbols and name not in found:
+            found.add(name)
+            pending.extend(symbols[name])
+    return replace(
+        model,
+        states=tuple(state for state in model.states if state.name in found),
+        assignments=tuple(item for item in model.assignments if item.name in found),
+        events=tuple(
+            event for event in model.events if any(name in found for name, _ in event.assignments)
+        ),
     )
 
 

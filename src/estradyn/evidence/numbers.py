@@ -39,6 +39,10 @@ UNITS: Mapping[str, tuple[str, float]] = {
     "weeks (1-2 w)": ("day", 7.0),
     "weeks (2-4 w, up to 12 w)": ("day", 7.0),
     "h": ("hour", 1.0),
+    "ng/mL (unit assumed)": ("mg/L", 1e-3),
+    "ng/mL per mg/kg": ("kg/L", 1e-3),
+    "L/kg": ("L/kg", 1.0),
+    "L/kg/h": ("L/kg/h", 1.0),
     "ug/mL": ("mg/L", 1.0),
     "ng/mL": ("mg/L", 1e-3),
     "ng*h/mL": ("mg*hour/L", 1e-3),
@@ -80,8 +84,9 @@ UNITS: Mapping[str, tuple[str, float]] = {
 """Units as printed: the unit they are reported in here and the factor to it."""
 
 _NUMBER = r"[+-]?(?:\d+(?:\.\d+)?|\.\d+)(?:[eE][+-]?\d+)?"
-_VALUE = re.compile(rf"\s*(?P<bound>[<>]=?|[~])?\s*(?P<number>{_NUMBER})\s*(?:\(.*\))?\s*")
+_VALUE = re.compile(rf"\s*(?P<bound>[<>]=?|[~]|up to)?\s*(?P<number>{_NUMBER})\s*(?:\(.*\))?\s*")
 _RANGE = re.compile(rf"\s*({_NUMBER})\s*(?:-|to)\s*({_NUMBER})\s*")
+_UNIT_OF_QUANTITY = re.compile(r".*\(([^()]+)\)")
 _SEPARATOR = re.compile(r"\s*;\s*|\s+/\s+")
 
 _INTERVALS = {
@@ -128,7 +133,8 @@ def printed_numbers(row: EvidenceRow) -> tuple[PrintedNumber | None, ...]:
     """Read the numbers of a row, in the order in which they are printed.
 
     A row may print several, separated by semicolons or slashes, with a unit and a spread for each
-    or one for all.
+    or one for all; where units are fewer, the last numbers have none. A unit in brackets behind the
+    quantity goes before that of the column.
 
     Returns
     -------
@@ -136,12 +142,22 @@ def printed_numbers(row: EvidenceRow) -> tuple[PrintedNumber | None, ...]:
         None for what is no number, or is in a unit that is not known here.
     """
     values = _SEPARATOR.split(row.value.strip())
-    units = _for_each(row.unit, len(values))
+    units = _units(row, len(values))
     spreads = _for_each(row.spread, len(values))
     return tuple(
         _number(value, unit, spread, row)
         for value, unit, spread in zip(values, units, spreads, strict=True)
     )
+
+
+def _units(row: EvidenceRow, count: int) -> list[str]:
+    own = _UNIT_OF_QUANTITY.fullmatch(row.quantity)
+    if own and own[1] in UNITS:
+        return [own[1]] * count
+    parts = _SEPARATOR.split(row.unit.strip())
+    if 1 < len(parts) < count:
+        return [*parts, *[""] * (count - len(parts))]
+    return _for_each(row.unit, count)
 
 
 def _for_each(text: str, count: int) -> list[str]:

@@ -1,7 +1,8 @@
-"""What medication beside the study drugs does to their clearance, as a table of factors.
+"""What medication beside the study drugs does to their kinetics, as a table of factors.
 
 `models/co_medication.tsv` says for each enzyme and state (`inducer`, `inhibitor`) by how much it
-multiplies a parameter of a drug. A drug without a row is not affected.
+multiplies a parameter of a drug. A variant of an enzyme (`cyp2d6` `absent`) and a meal (`meal`
+`fasting`) stand in the same table. A drug without a row is not affected.
 """
 
 from __future__ import annotations
@@ -61,8 +62,8 @@ def read_co_medication(path: Path) -> tuple[CoMedicationEffect, ...]:
         if key in effects:
             raise cells.error(f"{key[0]} {key[1]} has a factor for '{key[2]}' already")
         factor = cells.number("factor")
-        if factor <= 0:
-            raise cells.error(f"factor is {factor:g}, it must be above 0")
+        if factor < 0:
+            raise cells.error(f"factor is {factor:g}, it must not be below 0")
         effects[key] = CoMedicationEffect(
             *key,
             factor,

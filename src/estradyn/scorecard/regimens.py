@@ -1,21 +1,23 @@
-"""Predictions of levels in plasma: one drug given to people, once or every day.
+"""Predictions of levels in plasma: one drug given to people.
 
-A scenario is `<people>: <drug> <dose> mg`, with one of `PEOPLE`, followed by ` once`, `/day for <n>
-day` or ` every <n> day for <n> day`, and perhaps by ` with <enzyme> <state>` for a co-medication of
-`models/co_medication.tsv`. An endpoint is `<statistic> of <variable>`, where the variable is any of
-the model's and the statistic one of those in `STATISTICS`, `level` (at a time after the last dose),
-or `ratio of <variable> to <variable>` (of averages; `molar ratio` of amounts of substance). With
-co-medication, `relative <statistic> of <variable>` is percent of the same woman's without it and
-`loss of <statistic> of <variable>` what is missing. Each is taken in every woman, and the
-prediction is the median over them. Variables are read finely for a day after the last dose and more
-and more coarsely for ninety days.
+`estradyn.scorecard.regimen_text` says what a scenario may be. An endpoint is
+`<statistic> of <variable>`, where the variable is any of the model's and the statistic one of those
+in `STATISTICS`, `level` (at a time after the last dose), or `ratio of <variable> to <variable>` (of
+averages; `molar ratio` of amounts of substance). `single <endpoint>` is read after the first dose
+alone.
+
+Where the scenario changes something beside the drug, an endpoint is that with it. Before an
+endpoint, `usual` is the same without it, `fold` and `relative` that with it over that without, as a
+ratio and in percent, `loss of` what is missing in percent, `excess of` how many percent more there
+is without it, and `rise of` the difference. Each is taken in every woman, and the prediction is the
+median over them; `share below <number> <unit> of <endpoint>` is the percent of women. Variables are
+read finely for a day after the last dose and more and more coarsely for ninety days.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
@@ -30,33 +32,44 @@ from estradyn.model.co_medication import with_co_medication
 from estradyn.model.table_file import read_table
 from estradyn.model.units import unit_ratio
 from estradyn.population import Population, stream_population
+from estradyn.scorecard.course import STATISTICS, Course, Courses, of_each
 from estradyn.scorecard.prediction import Prediction, Progress
+from estradyn.scorecard.regimen_text import HOURS_PER_DAY, PEOPLE, Regimen, read_regimen
 from estradyn.scorecard.targets import Target
 from estradyn.trial import statistics
 from estradyn.trial.study import Setting
 
-Array = NDArray[np.float64]
+__all__ = ["PEOPLE", "predict_levels"]
 
-PEOPLE: Mapping[str, str | None] = {
-    "women": None,
-    "men": "men",
-    "elderly men": "elderly_men",
-    "hypogonadal men": "hypogonadal_men",
-    "men with testosterone replaced": "men_with_testosterone_replaced",
-}
-"""Population of the people that a scenario names; None for the patient's own text."""
+Array = NDArray[np.float64]
 
 PATIENTS = 50
 SEED = 20240611
 
-HOURS_PER_DAY = 24.0
+JUST_BEFORE = 1e-6
+"""Hours by which a level before a dose is read early: at its own time the dose has been given."""
 
-_REGIMEN = re.compile(
-    rf"(?P<people>{'|'.join(PEOPLE)}): (?P<drug>[a-z]+) (?P<dose>\d+(?:\.\d+)?) "
-    r"mg(?: once|(?:/day| every (?P<every>\d+) day) for (?P<days>\d+) day)"
-    r"(?: with (?P<enzyme>\w+) (?P<state>\w+))?"
-)
-_COMPARED = re.compile(r"(?P<how>relative|loss of) (?P<endpoint>.+)")
+HORMONE_MOLAR_MASSES: Mapping[str, float] = {
+    "estradiol_concentration": 272.38,
+    "testosterone_concentration": 288.42,
+}
+"""g/mol, of hormones that are published in mass."""
+
+MASS_UNITS = ("pg/mL", "ng/dL")
+
+_COMPARED: Mapping[str, tuple[Callable[[Array, Array], Array], str]] = {
+    "usual": (lambda changed, usual: usual, "{}"),
+    "fold": (lambda changed, usual: changed / usual, "ratio"),
+    "relative": (lambda changed, usual: 100.0 * changed / usual, "percent"),
+    "loss of": (lambda changed, usual: 100.0 - 100.0 * changed / usual, "percent"),
+    "excess of": (lambda changed, usual: 100.0 * usual / changed - 100.0, "percent"),
+    "rise of": (lambda changed, usual: changed - usual, "{}"),
+}
+"""How two runs of the same women are compared, and its unit, where {} is that of the endpoint."""
+
+_COMPARISON = re.compile(rf"(?P<how>{'|'.join(_COMPARED)}) (?P<endpoint>.+)")
+_SHARE = re.compile(r"share below (?P<limit>\d+(?:\.\d+)?) (?P<unit>\S+) of (?P<endpoint>.+)")
+_SINGLE = "single "
 _RATIO = re.compile(r"(?P<molar>molar )?ratio of (?P<first>\w+) to (?P<second>\w+)")
 
 AFTER_LAST_DOSE = np.unique(
@@ -71,156 +84,6 @@ AFTER_LAST_DOSE = np.unique(
 )
 """Hours after the last dose at which variables are read."""
 
-STEADY_SHARE = 0.9
-"""Share of its last value that a level before a dose must reach to be called steady."""
-
-LEAST_SHARE = 0.01
-"""Share of the peak below which no assay follows a decline."""
-
-HALF_LIFE_FROM_HOUR = 24.0
-"""Half-lives are read from here on, when a dose has been absorbed and distributed."""
-
-
-HORMONE_MOLAR_MASSES: Mapping[str, float] = {
-    "estradiol_concentration": 272.38,
-    "testosterone_concentration": 288.42,
-}
-"""g/mol, of hormones that are published in mass."""
-
-MASS_UNITS = ("pg/mL", "ng/dL")
-
-
-@dataclass(frozen=True)
-class Course:
-    """What a variable does in one woman.
-
-    Attributes
-    ----------
-    dose
-        Amount of each dose.
-    interval
-        Hours between doses, or from the last dose until the next would be due.
-    before
-        Value before any dose.
-    troughs
-        Values just before each dose after the first, and an interval after the last.
-    hours
-        Hours after the last dose.
-    values
-        Values at these hours.
-    """
-
-    dose: float
-    interval: float
-    before: float
-    troughs: Array
-    hours: Array
-    values: Array
-
-    @property
-    def once(self) -> bool:
-        """Whether one dose was given alone."""
-        return self.troughs.size == 1
-
-    @property
-    def _until_next_dose(self) -> NDArray[np.bool_]:
-        return self.hours <= (np.inf if self.once else self.interval)
-
-    @property
-    def peak(self) -> float:
-        """Largest value until the next dose; ever, after a single one."""
-        return float(self.values[self._until_next_dose].max())
-
-    @property
-    def time_of_peak(self) -> float:
-        """Hours from the last dose to its peak."""
-        return float(self.hours[np.argmax(self.values[self._until_next_dose])])
-
-    def area(self, until: float) -> float:
-        """Area under the curve from the last dose, by trapezoids."""
-        within = self.hours <= until
-        return float(np.trapezoid(self.values[within], self.hours[within]))
-
-    @property
-    def average(self) -> float:
-        """Mean over the interval after the last dose."""
-        return self.area(self.interval) / self.interval
-
-    @property
-    def decline(self) -> float:
-        """Rate of the terminal decline per hour.
-
-        By regression of the logarithm on time over the later half of the hours between the start of
-        the decline and the last at which the level can be followed.
-        """
-        start = max(HALF_LIFE_FROM_HOUR, float(self.hours[np.argmax(self.values)]))
-        followed = (self.hours >= start) & (self.values > LEAST_SHARE * self.values.max())
-        if np.count_nonzero(followed) < 4:
-            return np.nan
-        end = float(self.hours[followed].max())
-        late = followed & (self.hours >= (start + end) / 2)
-        slope = np.polyfit(self.hours[late], np.log(self.values[late]), 1)[0]
-        return -float(slope) if slope < 0 else np.nan
-
-    @property
-    def half_life(self) -> float:
-        """Half-life of the terminal decline, hours."""
-        return float(np.log(2.0)) / self.decline
-
-    @property
-    def whole_area(self) -> float:
-        """Area under the curve after the last dose, to infinity."""
-        return self.area(np.inf) + float(self.values[-1]) / self.decline
-
-    @property
-    def clearance(self) -> float:
-        """Apparent clearance: dose over area, of a dosing interval where doses are repeated."""
-        return self.dose / (self.whole_area if self.once else self.area(self.interval))
-
-    @property
-    def volume(self) -> float:
-        """Apparent volume by the terminal slope: clearance over its rate."""
-        return self.clearance / self.decline
-
-    @property
-    def hours_to_steady_state(self) -> float:
-        """Hours until the level before a dose has come to a share of its last one."""
-        reached = np.flatnonzero(self.troughs >= STEADY_SHARE * self.troughs[-1])
-        return float(reached[0] + 1) * self.interval
-
-    @property
-    def remaining(self) -> float:
-        """Value when the next dose is due, as blood is drawn, in percent of that before any."""
-        return 100.0 * float(self.troughs[-1]) / self.before
-
-
-Courses = list[Course | None]
-"""A course for each woman; None for one whose simulation failed."""
-
-
-def _each(read: Callable[[Course], float], courses: Courses) -> Array:
-    """Read a number from every course, NaN where there is none."""
-    return np.array([np.nan if one is None else read(one) for one in courses])
-
-
-STATISTICS: Mapping[str, tuple[Callable[[Course], float], str]] = {
-    "peak": (lambda course: course.peak, "{}"),
-    "time of peak": (lambda course: course.time_of_peak, "hour"),
-    "trough": (lambda course: float(course.troughs[-1]), "{}"),
-    "average": (lambda course: course.average, "{}"),
-    "area": (lambda course: course.whole_area, "{} * hour"),
-    "area over interval": (lambda course: course.area(course.interval), "{} * hour"),
-    "area to 480 hour": (lambda course: course.area(480.0), "{} * hour"),
-    "half-life": (lambda course: course.half_life, "hour"),
-    "clearance": (lambda course: course.clearance, "L / hour"),
-    "volume": (lambda course: course.volume, "L"),
-    "time to steady state": (lambda course: course.hours_to_steady_state, "hour"),
-    "remaining": (lambda course: course.remaining, "percent"),
-    "fall": (lambda course: 100.0 - course.remaining, "percent"),
-    "change": (lambda course: course.remaining - 100.0, "percent"),
-}
-"""What is read from a course, and its unit, where {} is that of the variable."""
-
 
 def predict_levels(
     targets: Iterable[Target], *, workers: int, progress: Progress | None, patients: int | None
@@ -228,25 +91,23 @@ def predict_levels(
     """Predict what is asked of drugs given to women, by id of the target."""
     by_drug: dict[tuple[str, str], dict[str, list[Target]]] = {}
     for target in targets:
-        match = _REGIMEN.fullmatch(target.scenario)
-        if match is None:
-            raise InputError(
-                f"evidence '{target.id}': found the scenario '{target.scenario}', allowed is "
-                "'women: <drug> <dose> mg' followed by ' once', '/day for <n> day' or "
-                "' every <n> day for <n> day'"
-            )
-        of_drug = by_drug.setdefault((match["people"], match["drug"]), {})
+        regimen = read_regimen(target.id, target.scenario)
+        of_drug = by_drug.setdefault((regimen.people, regimen.drug), {})
         of_drug.setdefault(target.scenario, []).append(target)
     found: dict[str, Prediction] = {}
-    for (people, drug), regimens in by_drug.items():
+    for (people, drug), scenarios in by_drug.items():
         asked_for = {
-            name for asked in regimens.values() for target in asked for name in _variables(target)
+            name
+            for asked in scenarios.values()
+            for target in asked
+            for name in _variables(target.id, target.endpoint)
         }
-        women = _Patients(PEOPLE[people], drug, asked_for, patients or PATIENTS, workers)
-        for done, (regimen, asked) in enumerate(regimens.items(), start=1):
-            found.update(women.predictions(regimen, asked))
+        drawn = _Patients(PEOPLE[people], drug, asked_for, patients or PATIENTS, workers)
+        for done, (scenario, asked) in enumerate(scenarios.items(), start=1):
+            given = _Given(drawn, read_regimen(asked[0].id, scenario))
+            found.update({target.id: given.prediction(target) for target in asked})
             if progress is not None:
-                progress(f"levels of {drug}", done, len(regimens))
+                progress(f"levels of {drug}", done, len(scenarios))
     return found
 
 
@@ -258,22 +119,22 @@ class _Patients:
     ):
         self._workers = workers
         # People without metastases: nothing of a tumor is read.
-        self._model: PatientModel = load_patient_model(
+        self.model: PatientModel = load_patient_model(
             drugs=(drug,),
             modules=modules_giving(variables, population=population),
             setting=str(Setting.ADJUVANT),
             population=population,
         )
-        self._record = self._model.drugs[drug]
+        self._record = self.model.drugs[drug]
         self._variables = sorted(variables)
         for name in self._variables:
-            if name not in self._model.model.unit_of:
+            if name not in self.model.model.unit_of:
                 raise InputError(
                     f"a mapping asks for '{name}', which the model with {drug} does not have"
                 )
-        self._compiled = compile_model(self._model.model, self._variables)
+        self._compiled = compile_model(self.model.model, self._variables)
         (self._population,) = stream_population(
-            self._model,
+            self.model,
             patients,
             SEED,
             chunk_size=patients,
@@ -281,37 +142,23 @@ class _Patients:
             workers=workers,
         )
 
-    def predictions(self, regimen: str, targets: list[Target]) -> dict[str, Prediction]:
-        """Give the regimen and read what is asked."""
-        match = _REGIMEN.fullmatch(regimen)
-        assert match is not None
-        interval = HOURS_PER_DAY * int(match["every"] or 1)
-        doses = max(1, round(HOURS_PER_DAY * int(match["days"] or 1) / interval))
-        amount = float(match["dose"]) * unit_ratio("mg", self._record.dose_unit)
-        usual = self._courses(amount, interval, doses, {})
-        if not match["enzyme"]:
-            return {target.id: self._predict(target, usual, usual) for target in targets}
-        co_medication = {match["enzyme"]: match["state"]}
-        changed = self._courses(amount, interval, doses, co_medication)
-        return {target.id: self._predict(target, changed, usual) for target in targets}
-
-    def _courses(
-        self, amount: float, interval: float, doses: int, co_medication: Mapping[str, str]
-    ) -> dict[str, Courses]:
+    def courses(self, regimen: Regimen) -> dict[str, Courses]:
+        """Give the doses and return what each variable does in each patient."""
         people: Population = self._population
-        before = np.arange(doses) * interval
-        last = before[-1]
-        # Just before a dose is an instant before it: at its own time the dose has been given.
-        times = np.unique(np.concatenate([before[1:] - 1e-6, last + AFTER_LAST_DOSE, [0.0]]))
-        schedule = DoseSchedule.repeated(
-            len(people), self._record.dose_state, amount, interval=interval, count=doses
+        amounts = regimen.milligrams * unit_ratio("mg", self._record.dose_unit)
+        last = regimen.hours[-1]
+        before_doses = regimen.hours[1:] - JUST_BEFORE
+        due = last + regimen.interval
+        times = np.unique(np.concatenate([before_doses, last + AFTER_LAST_DOSE, [0.0, due]]))
+        schedule = DoseSchedule.from_records(
+            np.arange(len(people))[:, None], regimen.hours, self._record.dose_state, amounts
         )
         parameters = with_co_medication(
             people.parameters,
             len(people),
-            co_medication,
-            self._model.co_medication,
-            self._model.model,
+            regimen.co_medication,
+            self.model.co_medication,
+            self.model.model,
         )
         solution = solve(
             self._compiled,
@@ -322,11 +169,20 @@ class _Patients:
             workers=self._workers,
         )
         after = times >= last
-        at_troughs = np.isin(times, [*(before[1:] - 1e-6), last + interval])
+        at_troughs = np.isin(times, [*before_doses, due])
+        at_cycles = np.isin(times, regimen.cycles[1:] - JUST_BEFORE)
         # No variable that is asked for jumps with a dose, so time 0 is the drug-free value.
         return {
             name: [
-                Course(amount, interval, one[0], one[at_troughs], times[after] - last, one[after])
+                Course(
+                    float(amounts[-1]),
+                    regimen.interval,
+                    one[0],
+                    one[at_troughs],
+                    times[after] - last,
+                    one[after],
+                    one[at_cycles],
+                )
                 if succeeded
                 else None
                 for one, succeeded in zip(solution[name], solution.succeeded, strict=True)
@@ -334,30 +190,54 @@ class _Patients:
             for name in self._variables
         }
 
-    def _predict(
-        self,
-        target: Target,
-        courses: Mapping[str, Courses],
-        usual: Mapping[str, Courses],
-    ) -> Prediction:
-        compared = _COMPARED.fullmatch(target.endpoint)
-        if compared:
-            changed, _ = self._statistic(target, compared["endpoint"], courses)
-            relative = 100.0 * changed / self._statistic(target, compared["endpoint"], usual)[0]
-            values = relative if compared["how"] == "relative" else 100.0 - relative
-            unit = "percent"
+
+class _Given:
+    """A regimen given to people, each variant of it simulated once when it is first asked for."""
+
+    def __init__(self, patients: _Patients, regimen: Regimen):
+        self._patients = patients
+        self._model = patients.model
+        self._regimen = regimen
+        self._simulated: dict[tuple[bool, bool], Mapping[str, Courses]] = {}
+
+    def _courses(self, *, single: bool, usual: bool) -> Mapping[str, Courses]:
+        usual = usual or not self._regimen.co_medication
+        if (single, usual) not in self._simulated:
+            regimen = self._regimen.first_dose if single else self._regimen
+            self._simulated[single, usual] = self._patients.courses(
+                regimen.usual if usual else regimen
+            )
+        return self._simulated[single, usual]
+
+    def prediction(self, target: Target) -> Prediction:
+        """Read what is asked."""
+        share = _SHARE.fullmatch(target.endpoint)
+        if share:
+            values, unit = self._values(target, share["endpoint"])
+            below = self._factor(target, unit, share["unit"]) * values < float(share["limit"])
+            estimate = statistics.proportion_percent(below[np.isfinite(values)])
         else:
-            values, unit = self._statistic(target, target.endpoint, courses)
-        estimate = statistics.median(self._factor(unit, target) * values)
+            values, unit = self._values(target, target.endpoint)
+            estimate = statistics.median(self._factor(target, unit, target.unit) * values)
         return Prediction(estimate.value, estimate.lower, estimate.upper, target.unit)
 
-    def _statistic(
-        self, target: Target, endpoint: str, courses: Mapping[str, Courses]
-    ) -> tuple[Array, str]:
+    def _values(self, target: Target, endpoint: str) -> tuple[Array, str]:
+        """Number of each patient and its unit."""
+        compared = _COMPARISON.fullmatch(endpoint)
+        if compared is None:
+            return self._statistic(target, endpoint, usual=False)
+        changed, unit = self._statistic(target, compared["endpoint"], usual=False)
+        usual, _ = self._statistic(target, compared["endpoint"], usual=True)
+        compare, shape = _COMPARED[compared["how"]]
+        return compare(changed, usual), shape.format(unit)
+
+    def _statistic(self, target: Target, endpoint: str, *, usual: bool) -> tuple[Array, str]:
+        courses = self._courses(single=endpoint.startswith(_SINGLE), usual=usual)
+        endpoint = endpoint.removeprefix(_SINGLE)
         ratio = _RATIO.fullmatch(endpoint)
         if ratio:
             first, second = (
-                _each(lambda course: course.average, courses[ratio[place]])
+                of_each(lambda course: course.average, courses[ratio[place]])
                 for place in ("first", "second")
             )
             scale = 1.0
@@ -369,7 +249,7 @@ class _Patients:
         unit = self._model.model.unit_of[variable]
         if statistic == "level":
             hour = parse_time(target.time).end * HOURS_PER_DAY
-            return _each(lambda one: float(np.interp(hour, one.hours, one.values)), own), unit
+            return of_each(lambda one: float(np.interp(hour, one.hours, one.values)), own), unit
         read, shape = STATISTICS[statistic]
         scale = 1.0
         if "{}" in shape and target.unit.startswith("nmol") and variable in _mass_parameters():
@@ -380,7 +260,7 @@ class _Patients:
                 HORMONE_MOLAR_MASSES[variable] * unit_ratio(grams, target.unit),
                 target.unit,
             )
-        return scale * _each(read, own), shape.format(unit)
+        return scale * of_each(read, own), shape.format(unit)
 
     def _molar_mass(self, variable: str) -> float:
         """Molar mass of what a variable is the concentration of, g/mol."""
@@ -389,12 +269,13 @@ class _Patients:
             raise InputError(f"molar_masses.tsv has no variable '{variable}'")
         return self._model.parameters.by_name[name].value
 
-    def _factor(self, unit: str, target: Target) -> float:
-        """Factor from the unit of a statistic to that of the target."""
-        if unit == target.unit:
+    @staticmethod
+    def _factor(target: Target, unit: str, wanted: str) -> float:
+        """Factor from the unit of a statistic to the one that is wanted."""
+        if unit == wanted:
             return 1.0
         try:
-            return unit_ratio(unit, target.unit)
+            return unit_ratio(unit, wanted)
         except UnitError as error:
             raise InputError(f"evidence '{target.id}': {error}") from None
 
@@ -416,8 +297,10 @@ def _parts(name: str, endpoint: str) -> tuple[str, str]:
     return statistic, variable
 
 
-def _variables(target: Target) -> tuple[str, ...]:
-    compared = _COMPARED.fullmatch(target.endpoint)
-    endpoint = compared["endpoint"] if compared else target.endpoint
+def _variables(name: str, endpoint: str) -> tuple[str, ...]:
+    for pattern in (_SHARE, _COMPARISON):
+        match = pattern.fullmatch(endpoint)
+        endpoint = match["endpoint"] if match else endpoint
+    endpoint = endpoint.removeprefix(_SINGLE)
     ratio = _RATIO.fullmatch(endpoint)
-    return (ratio["first"], ratio["second"]) if ratio else (_parts(target.id, endpoint)[1],)
+    return (ratio["first"], ratio["second"]) if ratio else (_parts(name, endpoint)[1],)
