@@ -151,6 +151,16 @@ def test_an_optional_module_may_be_theirs_for_good(models):
     assert "binding_globulin_turnover_rate" in load(models, None).parameters.by_name
 
 
+def test_what_they_do_not_have_is_left_out(models):
+    path = models / "populations" / "folk.ant"
+    path.write_text(path.read_text().replace("end\n", "  // without endometrium\nend\n"))
+    found = load(models, "folk")
+    assert "endometrial_thickness" not in [output.name for output in found.outputs]
+    assert not [name for name in found.parameters.by_name if name.startswith("endometrium_")]
+    assert modules_giving(["endometrial_thickness"], directory=models, population="folk") == ()
+    assert "endometrial_thickness" in [output.name for output in load(models, None).outputs]
+
+
 def test_people_without_a_record_are_refused_with_those_there_are(models):
     with pytest.raises(ModelError, match=r"no population 'giants'.*elders, folk"):
         load(models, "giants")

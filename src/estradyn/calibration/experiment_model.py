@@ -28,6 +28,7 @@ def experiment_sbml(
     drugs: Sequence[str] | None = None,
     values: Mapping[str, float] | None = None,
     areas: Sequence[str] = (),
+    population: str | None = None,
 ) -> str:
     """Write a model with dose clocks, memories of its values before treatment and areas.
 
@@ -45,14 +46,18 @@ def experiment_sbml(
         Values of parameters other than the tables', say of the typical individual.
     areas
         Variables whose area under the curve since the start is `<name>_area`.
+    population
+        People whom a patient's model describes; those of its own text by default.
 
     Raises
     ------
     ModelError, ParameterError, UnitError
         If the model's texts or tables have a fault.
     """
-    composed = compose(find_model(model_name).path, drugs)
-    document = libsbml.readSBMLFromString(export_sbml(model_name, values, drugs=drugs))
+    composed = compose(find_model(model_name).path, drugs, population=population)
+    document = libsbml.readSBMLFromString(
+        export_sbml(model_name, values, drugs=drugs, population=population)
+    )
     model = document.getModel()
     for name, record in (composed.drugs or {}).items():
         _add_clock(model, name, record.dose_state)

@@ -29,6 +29,10 @@ def calibrate(
             "--write-values", help="Also put the fitted values into the models' value tables."
         ),
     ] = False,
+    population: Annotated[
+        str | None,
+        typer.Option("--population", help="People whose value tables the fitted values belong to."),
+    ] = None,
 ) -> None:
     """Fit a PEtab problem from many starts, profile every parameter and write a report."""
     import os
@@ -54,7 +58,7 @@ def calibrate(
     if write_values:
         pairs = zip(problem.free, found.fitted.values, strict=True)
         values = {item.name: float(value) for item, value in pairs}
-        for path in write_fitted_values(load_parameters(), values):
+        for path in write_fitted_values(load_parameters(population=population), values):
             typer.echo(f"Changed {path}.")
     typer.echo(
         f"Wrote tables and {place / 'report.html'}: {len(problem.free)} parameters, "

@@ -1,4 +1,4 @@
-"""`estradyn model`: see and export the models and drug records that are shipped."""
+"""`estradyn model`: see and export the models and the records of drugs and people."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from estradyn.model.drug_record import DrugRecord
+    from estradyn.model.people import People
     from estradyn.model.parameter_table import ParameterRow
 
 WIDTH_WITHOUT_TERMINAL = 160
@@ -34,7 +35,7 @@ class ExportFormat(StrEnum):
 
 @commands.command("list")
 def list_models() -> None:
-    """List the models and the drugs that have a record."""
+    """List the models, and the drugs and people that have a record."""
     from rich.table import Table
 
     from estradyn.model.sources import find_model, shipped_models
@@ -44,28 +45,34 @@ def list_models() -> None:
         table.add_row(name, "model", _first_sentence(find_model(name).path))
     for name, record in _drug_records().items():
         table.add_row(name, "drug", str(record.fields.get("class", "")))
+    for name, people in _people_records().items():
+        table.add_row(name, "population", people.title)
     _console().print(table)
 
 
 @commands.command("show")
 def show(
-    name: Annotated[str, typer.Argument(help="A model or drug that `model list` names.")],
+    name: Annotated[
+        str, typer.Argument(help="A model, drug or population that `model list` names.")
+    ],
     today: Annotated[
         datetime.datetime | None,
         typer.Option(formats=["%Y-%m-%d"], help="Day to judge a record's review by."),
     ] = None,
 ) -> None:
-    """Show a drug record with its parameters, or those of a model: value, unit, class, source."""
+    """Show the record of a drug or population with its values, or the values of a model."""
     from estradyn.model.sources import shipped_models
 
-    records = _drug_records()
-    if name in records:
+    records, people = _drug_records(), _people_records()
+    if name in people:
+        _show_people(people[name])
+    elif name in records:
         _show_drug(records[name], today.date() if today else datetime.date.today())
     elif name in shipped_models():
         _show_model(name)
     else:
-        known = ", ".join([*shipped_models(), *records])
-        raise InputError(f"found no model or drug '{name}', allowed {known}")
+        known = ", ".join([*shipped_models(), *records, *people])
+        raise InputError(f"found no model, drug or population '{name}', allowed {known}")
 
 
 @commands.command("export")
@@ -81,12 +88,15 @@ def export(
         list[str] | None,
         typer.Option("--drug", help="Drug to put into a patient; may be repeated. Default: all."),
     ] = None,
+    population: Annotated[
+        str | None, typer.Option("--population", help="People whom a patient's model describes.")
+    ] = None,
 ) -> None:
     """Write a model with its parameter values in a format that other tools read."""
     from estradyn.cli.output import write_whole
     from estradyn.model.export import export_sbml
 
-    text = export_sbml(name, drugs=drug or None)
+    text = export_sbml(name, drugs=drug or None, population=population)
     if out is None:
         typer.echo(text, nl=False)
         return
@@ -102,11 +112,14 @@ def document(
         list[str] | None,
         typer.Option("--drug", help="Drug to put into the model; may be repeated. Default: all."),
     ] = None,
+    population: Annotated[
+        str | None, typer.Option("--population", help="People whom a patient's model describes.")
+    ] = None,
 ) -> None:
     """Write pages with the equations, values, sources and limits of a model's modules."""
     from estradyn.report.model_pages import write_model_pages
 
-    pages = write_model_pages(out, name, drugs=drug or None)
+    pages = write_model_pages(out, name, drugs=drug or None, population=population)
     typer.echo(f"Wrote {pages[0]} and {len(pages) - 1} pages on its modules.")
 
 
@@ -124,6 +137,24 @@ def _drug_records() -> dict[str, DrugRecord]:
     from estradyn.model.sources import models_directory
 
     return drug_records(models_directory())
+
+
+def _people_records() -> dict[str, People]:
+    from estradyn.model.people import people_records
+    from estradyn.model.sources import models_directory
+
+    return people_records(models_directory())
+
+
+def _show_people(people: People) -> None:
+    from rich.markdown import Markdown
+
+    from estradyn.model.patient_model import load_parameters
+
+    _console().print(Markdown(people.body))
+    rows = load_parameters(drugs=(), population=people.name).rows
+    usual = load_parameters(drugs=()).by_name
+    _print_parameters([row for row in rows if row != usual.get(row.name)])
 
 
 def _first_sentence(path: Path) -> str:

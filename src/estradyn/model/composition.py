@@ -22,6 +22,10 @@ form as a drug's. An instance of it may take the place of one of the patient's::
 
     testis: hypothalamus_pituitary_testis(luteinizing_hormone);  // instead of gonadotropins
 
+an instance of the patient's that they do not have is named on a line of its own::
+
+    // without endometrium
+
 and a line that the patient's text marks as theirs to say is replaced by their line for the same
 variable::
 
@@ -55,6 +59,7 @@ _MEMBER = re.compile(r"^\s*(?P<instance>\w+)\.\w+\s*:?=")
 _INSTEAD = re.compile(
     r"^(?P<text>\s*(?P<name>\w+)\s*:\s*\w+\s*\([^)]*\)\s*;)\s*//\s*instead of (?P<old>\w+)\s*$"
 )
+_WITHOUT = re.compile(r"^\s*//\s*without (?P<old>\w+)\s*$")
 _RULE = re.compile(r"^\s*(?P<left>\w+(?:\.\w+)?)\s*:=")
 _OF_THE_POPULATION = re.compile(r"//\s*of the population\s*$")
 _NEUTRAL = {"sum": "0", "product": "1"}
@@ -86,7 +91,7 @@ class Composition:
     context
         What the drugs act in.
     absent_variables
-        What the optional modules left out would have given.
+        What modules of the text that were left out or replaced would have given.
     """
 
     lines: tuple[Line, ...]
@@ -162,7 +167,9 @@ def compose(
         )
     kept = tuple(line for line in lines if not _is_of_instance(line, without))
     given = {name for line in kept for name in _given_by(line)}
-    variables = frozenset(name for names in without.values() for name in names if name not in given)
+    variables = frozenset(
+        name for line in _read_lines(path) for name in _given_by(line) if name not in given
+    )
     missing = frozenset(without) | of_others
     slots = {
         match["name"]: match for line in lines if (match := _SLOT.match(line.text)) is not None
@@ -217,7 +224,11 @@ def _with_people(path: Path, population: str | None) -> tuple[tuple[Line, ...], 
 def _replaced(lines: tuple[Line, ...], part: _Part, path: Path) -> tuple[Line, ...]:
     """Put the lines of people into a text, in place of the instances and rules that they name."""
     own = {match["name"] for line in lines if (match := _INSTANCE.match(line.text))}
-    old = {match["old"]: line for line in part.body if (match := _INSTEAD.match(line.text))}
+    old = {
+        match["old"]: line
+        for line in part.body
+        if (match := _INSTEAD.match(line.text) or _WITHOUT.match(line.text))
+    }
     for name in old.keys() - own:
         raise ModelError(
             f"'{name}' is no module instance of {path.name}",

@@ -19,6 +19,7 @@ MEASURED_OUTPUTS: Mapping[Measurement, tuple[str, ...]] = {
     Measurement.FDG_UPTAKE: ("fdg_uptake",),
     Measurement.FES_UPTAKE: ("fes_uptake",),
     Measurement.GONADOTROPINS: ("follicle_stimulating_hormone", "luteinizing_hormone"),
+    Measurement.TESTOSTERONE: ("testosterone_concentration",),
     Measurement.SHBG: ("sex_hormone_binding_globulin",),
     Measurement.ENDOMETRIAL_THICKNESS: ("endometrial_thickness",),
     Measurement.HOT_FLASHES: ("hot_flash_probability",),

@@ -101,6 +101,7 @@ class Measurement(StrEnum):
     FDG_UPTAKE = "fdg_uptake"
     FES_UPTAKE = "fes_uptake"
     GONADOTROPINS = "gonadotropins"
+    TESTOSTERONE = "testosterone"
     SHBG = "shbg"
     ENDOMETRIAL_THICKNESS = "endometrial_thickness"
     HOT_FLASHES = "hot_flashes"

@@ -37,7 +37,11 @@ class _Values:
 
 
 def write_model_pages(
-    out: Path, model_name: str = "patient", *, drugs: Sequence[str] | None = None
+    out: Path,
+    model_name: str = "patient",
+    *,
+    drugs: Sequence[str] | None = None,
+    population: str | None = None,
 ) -> list[Path]:
     """Write the documentation of a composed model as HTML pages that stand alone.
 
@@ -49,6 +53,8 @@ def write_model_pages(
         A shipped model that composes modules.
     drugs
         Drugs that the model holds; all with a record by default.
+    population
+        People whom a patient's model describes; those of its own text by default.
 
     Returns
     -------
@@ -63,8 +69,8 @@ def write_model_pages(
         If the folder holds something else.
     """
     source = find_model(model_name)
-    patient_model = load_patient_model(model_name=model_name, drugs=drugs)
-    joined = wiring(compose(source.path, drugs))
+    patient_model = load_patient_model(model_name=model_name, drugs=drugs, population=population)
+    joined = wiring(compose(source.path, drugs, population=population))
     names = list(dict.fromkeys(instance.module for instance in joined.instances))
     modules = [read_module(find_model(_file_of(name, source.path.parent))) for name in names]
     by_module = dict(zip(names, modules, strict=True))
