@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from estradyn.model.drug_record import DrugRecord
-    from estradyn.model.people import People
     from estradyn.model.parameter_table import ParameterRow
+    from estradyn.model.people import People
 
 WIDTH_WITHOUT_TERMINAL = 160
 """Characters per line where the output goes to a file or another program."""

@@ -10,6 +10,7 @@ from typing import Any
 from estradyn import __version__
 from estradyn.errors import ModelError
 from estradyn.model.composition import compose
+from estradyn.model.parameter_table import ParameterRow
 from estradyn.model.patient_model import PatientModel, load_patient_model
 from estradyn.model.sources import find_model
 from estradyn.output_folder import output_folder
@@ -130,7 +131,7 @@ def _module_page(
     names = [item.name for item in instances]
     rows = patient_model.parameters.rows
     values = [
-        _Values(name, printed_parameters([row for row in rows if row.path.stem == name]))
+        _Values(name, printed_parameters([row for row in rows if _belongs(row, name, joined)]))
         for name in names
     ]
     tabled = {
@@ -149,6 +150,12 @@ def _module_page(
         gives=[item for item in joined.connections if item.source in names],
         page_of=page_of,
     )
+
+
+def _belongs(row: ParameterRow, instance: str, joined: Wiring) -> bool:
+    """Whether a row, be it of a table of its own or of a population, is a value of an instance."""
+    begins = [item.name for item in joined.instances if row.name.startswith(f"{item.name}_")]
+    return row.path.stem == instance or instance == max(begins, key=len, default="")
 
 
 def _rendered(template: str, **values: Any) -> str:
