@@ -1,19 +1,20 @@
-"""Write model.xml of calibration problems: a typical postmenopausal woman with what they name.
+"""Write model.xml of calibration problems: a typical person with what they name.
 
 Run from anywhere, on one or more folders::
 
     python calibration/make_model.py calibration/typical_woman calibration/exposure/*
+    python calibration/make_model.py --population men calibration/men
 
-Every value is its table's median; she has no bone metastases, and CYP2D6 of normal activity. She
-takes the drugs whose doses `conditions.tsv` states, and has the memories and areas under curves
-that `observables.tsv` reads. The file is made anew for each calibration, so that it never differs
-from the model.
+Without a population she is a postmenopausal woman. Every value is its table's median; she has no
+bone metastases, and CYP2D6 of normal activity. She takes the drugs whose doses `conditions.tsv`
+states, and has the memories and areas under curves that `observables.tsv` reads. The file is made
+anew for each calibration, so that it never differs from the model.
 """
 
 from __future__ import annotations
 
+import argparse
 import csv
-import sys
 from pathlib import Path
 
 from estradyn.calibration import AREA, AT_START, experiment_sbml
@@ -21,8 +22,8 @@ from estradyn.calibration import AREA, AT_START, experiment_sbml
 TYPICAL = {"has_bone_metastases": 0.0, "tamoxifen_poor_metabolizer": 0.0}
 
 
-def main(folder: Path) -> Path:
-    """Write the model beside the tables of a folder."""
+def main(folder: Path, population: str | None = None) -> Path:
+    """Write the model of some people beside the tables of a folder."""
     columns = _rows(folder / "conditions.tsv")[0]
     drugs = [name.removesuffix("_dose") for name in columns if name.endswith("_dose")]
     formulas = " ".join(row["observableFormula"] for row in _rows(folder / "observables.tsv"))
@@ -39,6 +40,7 @@ def main(folder: Path) -> Path:
                 if not name.startswith("tamoxifen") or "tamoxifen" in drugs
             },
             areas=_before(AREA, words),
+            population=population,
         )
     )
     return path
@@ -54,5 +56,9 @@ def _rows(path: Path) -> list[dict[str, str]]:
 
 
 if __name__ == "__main__":
-    for name in sys.argv[1:]:
-        print(f"Wrote {main(Path(name))}.")
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--population")
+    parser.add_argument("folders", nargs="+", type=Path)
+    given = parser.parse_args()
+    for folder in given.folders:
+        print(f"Wrote {main(folder, given.population)}.")
