@@ -46,12 +46,12 @@ READINGS = 4000
 LARGE_MM3, SMALL_MM3 = 1000.0, 50.0
 """Sizes of the masses of ME02 and ME03, of which no size is printed (assumed)."""
 
-POWER_LABORATORIES = 40
+POWER_LABORATORIES = 120
 POWER_STUDIES = 15
 """Studies of each laboratory."""
 POWER_LARGEST_GROUP = 7
 POWER_DOSE_MG_PER_KG = 30.0
-POWER_DAYS = np.array([0.0, 3.0, 7.0, 10.0, 14.0, 17.0, 21.0, 24.0, 28.0])
+POWER_DAYS = np.array([0.0, 3.0, 7.0, 10.0, 14.0, 17.0, 21.0])
 TREATED_OVER_CONTROL = 0.4
 RATE_DAYS = 21.0
 """Days over which growth rates become the rate-based T/C."""
