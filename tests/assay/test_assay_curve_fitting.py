@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import brentq, least_squares, minimize_scalar
+from scipy.stats import f as f_distribution
 
 from estradyn.assay.curves.bootstrap import bootstrap_draws, curve_band, percentile_interval
 from estradyn.assay.curves.choice import choose_curve, limb_fault, simulated_data
@@ -19,7 +20,7 @@ from estradyn.assay.curves.families import (
     LOG_LOGISTIC_4,
     CurveFamily,
 )
-from estradyn.assay.curves.fit import CurveFit, bounds, fit_curve
+from estradyn.assay.curves.fit import CurveFit, bounds, curve_values, fit_curve
 from estradyn.assay.curves.landmarks import (
     HALF_DOSE,
     LIMITING_DOSE,
@@ -214,6 +215,25 @@ def test_joint_fit_shares_doses_and_keeps_heights() -> None:
     assert [interval.group for interval in intervals] == [0, 1]
     width = intervals[1].upper[0] - intervals[1].lower[0]
     assert width < alone.upper[0] - alone.lower[0]
+
+
+def test_interval_reaches_curves_of_another_valley() -> None:
+    mean = [100.0, 105.0, 121.0, 126.0, 127.0, 133.0, 133.0, 104.0, 21.0, 4.0, 2.0, 4.0, 3.0]
+    dose = [0.0, 1e-11, 1e-10, *(x * 10.0**k for k in range(-10, -5) for x in (3.0, 10.0))]
+    data = observations(
+        np.repeat(dose, 4), np.repeat(mean, 4) + np.tile([5.0, -5.0, 3.0, -3.0], len(mean))
+    )
+    fit = fit_curve(BELL, data)
+    # The limbs of the best curve ran into each other; one with limbs far apart fits nearly as well.
+    apart = np.array([[100.04, 32.66, 0.886, np.log(5.09e-8), -0.033, np.log(5.92e-11)]])
+    apart[:, [3, 5]] -= np.log(data.reference_dose)
+    square = np.sum(data.weight * (curve_values(BELL, data, apart) - data.mean) ** 2)
+    excess = square + data.pure_error - fit.sum_of_squares
+    assert (excess < 0.7 * fit.variance * f_distribution.ppf(0.95, 1, fit.residual_df)).all()
+    window = DoseWindow.around(data)
+    peak = data.reference_dose * np.exp(PEAK_DOSE.value(BELL, apart, window))
+    interval = profile_intervals(fit, [PEAK_DOSE])[0]
+    assert (interval.lower < peak).all()
 
 
 def test_bootstrap_agrees_with_the_profile_where_the_curve_is_well_known() -> None:

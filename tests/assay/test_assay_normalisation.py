@@ -89,6 +89,41 @@ def test_alignment_removes_the_error_of_one_vehicle() -> None:
     np.testing.assert_allclose(unbalanced.table.groupby("dose")["response"].std(), 0, atol=1e-9)
 
 
+def test_doses_that_leave_no_cells_do_not_align_plates() -> None:
+    generator = np.random.default_rng(4)
+    doses = {0.0: 100.0, 1.0: 120.0, 2.0: 60.0, 3.0: 3.0, 4.0: 0.0}
+    spread: list[float] = []
+    for _ in range(200):
+        rows = [
+            (plate, dose, response + generator.normal(0.0, 4.0))
+            for plate in "abcd"
+            for dose, response in doses.items()
+        ]
+        made = make_replicates(pd.DataFrame(rows, columns=["plate", "dose", "response"]))
+        assert made.lost_df == 3
+        spread.extend(made.plate_factors.values())
+    # All plates are equally bright. Least squares is wrong by 4 % over the root of the sum of
+    # squares of the doses, 167 %, of which one plate in four is the standard of comparison.
+    assert np.std(spread) == pytest.approx(4.0 / 167.0 * np.sqrt(0.75), rel=0.15)
+
+
+def test_plates_with_scatter_in_proportion_align_on_all_doses_alike() -> None:
+    generator = np.random.default_rng(5)
+    doses = {0.0: 100.0, 1.0: 100.0, 2.0: 20.0, 3.0: 20.0}
+    spread: dict[bool, list[float]] = {True: [], False: []}
+    for _ in range(200):
+        rows = [
+            (plate, dose, response * np.exp(generator.normal(0.0, 0.08)))
+            for plate in "abcd"
+            for dose, response in doses.items()
+        ]
+        table = pd.DataFrame(rows, columns=["plate", "dose", "response"])
+        for proportional, found in spread.items():
+            found.extend(make_replicates(table, proportional=proportional).plate_factors.values())
+    assert np.std(spread[True]) == pytest.approx(0.08 / 2.0 * np.sqrt(0.75), rel=0.15)
+    assert np.std(spread[False]) > 1.2 * np.std(spread[True])
+
+
 def test_cells_with_more_wells_weigh_more() -> None:
     generator = np.random.default_rng(1)
     rows = [

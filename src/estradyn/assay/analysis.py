@@ -34,7 +34,7 @@ from estradyn.assay.curves.observations import Observations, joined, observation
 from estradyn.assay.curves.profile import LandmarkInterval, profile_intervals
 from estradyn.assay.normalise import normalise
 from estradyn.assay.quality import QualityLimits, plate_quality
-from estradyn.assay.replicates import Replicates, make_replicates
+from estradyn.assay.replicates import SMALLEST_MEAN, Replicates, make_replicates
 from estradyn.assay.series import Series, SeriesKey, describe, split_series
 from estradyn.errors import InputError
 
@@ -201,7 +201,8 @@ def analyze(
     quality = plate_quality(table, options.quality)
     series, left_out = split_series(table)
     remarks = [*notes, *found, *left_out]
-    replicates = [make_replicates(one.wells) for one in series]
+    proportional = options.error == "proportional"
+    replicates = [make_replicates(one.wells, proportional=proportional) for one in series]
     alone = [
         describe(s.key, s.unit) for s, r in zip(series, replicates, strict=True) if r.unit == "well"
     ]
@@ -320,7 +321,7 @@ def _observations(
         table = made.table
         weight = table["weight"]
         if options.error == "proportional":
-            mean = table.groupby("dose")["response"].transform("mean").clip(lower=5.0)
+            mean = table.groupby("dose")["response"].transform("mean").clip(lower=SMALLEST_MEAN)
             weight = weight * (100.0 / mean) ** 2
         result.append(
             observations(

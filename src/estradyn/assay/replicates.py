@@ -3,8 +3,11 @@
 Wells of one plate share cells, medium and reader, so they say how well a plate was pipetted, not
 how far the next plate would differ. Dividing by the plate's vehicle mean puts the error of that
 mean into every dose of the plate, and leaves the vehicle with no scatter at all. Plates are
-therefore aligned on *all* treatments they share (a two-way layout on the logarithmic scale); the
-vehicle keeps its own scatter and takes part in the fit like any dose.
+therefore aligned on *all* treatments they share; the vehicle keeps its own scatter and takes part
+in the fit like any dose. A plate is brighter or darker by a factor, so the response of plate p at
+dose d is f_p m_d plus scatter. Least squares on the responses themselves, with the scatter that the
+curves are fitted with, finds the factors: where nearly all cells are dead, a reading tells next to
+nothing of the brightness of its plate, and a mean of logarithms would let it tell as much as any.
 """
 
 from __future__ import annotations
@@ -16,6 +19,12 @@ import pandas as pd
 from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
+
+SMALLEST_MEAN = 5.0
+"""Percent of vehicle below which scatter in proportion to the mean grows no smaller."""
+
+_ROUNDS = 200
+_CLOSE = 1e-12
 
 
 @dataclass(frozen=True)
@@ -41,15 +50,15 @@ class Replicates:
     plate_factors: dict[str, float]
 
 
-def make_replicates(wells: pd.DataFrame, *, align: bool = True) -> Replicates:
+def make_replicates(wells: pd.DataFrame, *, proportional: bool = False) -> Replicates:
     """Average wells to plates, align the plates and weigh them.
 
     Parameters
     ----------
     wells
-        Columns `plate`, `dose`, `response` (percent of vehicle, or growth rate), one row per well.
-    align
-        Whether plates may be aligned; only responses above 0 can be.
+        Columns `plate`, `dose`, `response` (percent of vehicle), one row per well.
+    proportional
+        Whether scatter grows with the mean, for the alignment; else it is the same at all doses.
 
     Returns
     -------
@@ -76,12 +85,11 @@ def make_replicates(wells: pd.DataFrame, *, align: bool = True) -> Replicates:
     within = float((cells["var"].fillna(0.0) * (cells["wells"] - 1)).sum()) / max(within_df, 1.0)
     factors = dict.fromkeys(map(str, plates), 1.0)
     lost = 0
-    if align and (cells["response"] > 0).all():
-        effect = _plate_effects(cells)
-        if effect is not None:
-            cells["response"] /= cells["plate"].map(np.exp(effect))
-            factors = {str(plate): float(np.exp(value)) for plate, value in effect.items()}
-            lost = len(plates) - 1
+    found = _plate_factors(cells, proportional=proportional)
+    if found is not None:
+        cells["response"] /= cells["plate"].map(found)
+        factors = {str(plate): float(value) for plate, value in found.items()}
+        lost = len(plates) - 1
     residual = cells["response"] - cells.groupby("dose")["response"].transform("mean")
     free = len(cells) - cells["dose"].nunique() - lost
     between = float((residual**2).sum()) / max(free, 1)
@@ -94,22 +102,28 @@ def make_replicates(wells: pd.DataFrame, *, align: bool = True) -> Replicates:
     )
 
 
-def _plate_effects(cells: pd.DataFrame) -> pd.Series | None:
-    """Additive plate effects on the logarithm, with mean 0; None if plates share no dose."""
-    logarithm = cells.assign(response=np.log(cells["response"].to_numpy()))
-    wide = logarithm.pivot_table(index="dose", columns="plate", values="response")
-    shared = wide.dropna()
-    if shared.empty:
+def _plate_factors(cells: pd.DataFrame, *, proportional: bool) -> pd.Series | None:
+    """Factor of each plate, with geometric mean 1; None if the plates cannot be aligned.
+
+    Alternating least squares of the product of plate and dose, which are linear one by one.
+    """
+    wide = cells.pivot_table(index="dose", columns="plate", values="response")
+    if wide.dropna().empty:
         return None
-    if len(shared) == len(wide):
-        return shared.mean() - shared.to_numpy().mean()
-    # Unbalanced: least squares on plate and dose, with the plate effects adding up to 0.
-    doses, plates = list(wide.index), [str(plate) for plate in wide.columns]
-    design = np.zeros((len(logarithm) + 1, len(doses) + len(plates)))
-    for row, cell in enumerate(logarithm.itertuples()):
-        design[row, doses.index(cell.dose)] = 1.0
-        design[row, len(doses) + plates.index(str(cell.plate))] = 1.0
-    design[-1, len(doses) :] = 1.0
-    target = np.append(logarithm["response"].to_numpy(), 0.0)
-    solution = np.linalg.lstsq(design, target, rcond=None)[0]
-    return pd.Series(solution[len(doses) :], index=plates)
+    response = wide.to_numpy()
+    known = np.isfinite(response)
+    response = np.where(known, response, 0.0)
+    factor = np.ones(response.shape[1])
+    weight = known.astype(float)
+    for _ in range(_ROUNDS):
+        mean = (weight * response) @ factor / (weight @ factor**2)
+        if proportional:
+            weight = known / np.maximum(mean, SMALLEST_MEAN)[:, None] ** 2
+        before = factor
+        factor = mean @ (weight * response) / (mean**2 @ weight)
+        if not (factor > 0).all():
+            return None
+        factor = factor / np.exp(np.log(factor).mean())
+        if np.abs(factor - before).max() < _CLOSE:
+            break
+    return pd.Series(factor, index=wide.columns)

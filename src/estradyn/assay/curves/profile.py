@@ -28,6 +28,7 @@ from estradyn.assay.curves.fit import (
 )
 from estradyn.assay.curves.landmarks import DoseWindow, Landmark, landmark_value
 from estradyn.assay.curves.least_squares import minimise
+from estradyn.assay.curves.starts import starting_values
 
 Array = NDArray[np.float64]
 Index = NDArray[np.int64]
@@ -35,6 +36,10 @@ Index = NDArray[np.int64]
 _ROUNDS = 16
 _CLOSE = 0.004
 _STIFFNESS = 25.0
+_VALLEYS = 6
+"""Starts from which curves beyond a limit are looked for."""
+_BEYOND = 0.03
+"""How far beyond, as a share of the distance of the limit from the estimate."""
 
 
 @dataclass(frozen=True)
@@ -162,14 +167,55 @@ class _Profile:
 
     def ends(self, lanes: _Lanes, centre: Array) -> Array:
         """Logarithms of the limits, infinite where there is none."""
+        begin = self.fit.theta[lanes.row]
+        result = self.search(lanes, centre, centre, np.zeros(len(centre)), begin)
+        # Curves that fit as well can lie in another valley than the best one: a bell whose limbs
+        # stand apart, say, beside one whose limbs have run into each other. A search that follows
+        # the valley of the best curve never meets them: look from other starts beyond each limit.
+        finite = np.flatnonzero(np.isfinite(result))
+        if not len(finite):
+            return result
+        here = lanes.subset(finite)
+        starts = starting_values(self.fit.family, self.fit.data, count=_VALLEYS, fine=False)
+        many = here.subset(np.repeat(np.arange(len(finite)), _VALLEYS))
+        limit = result[finite]
+        error = self.standard_errors(here, centre[finite])
+        beyond = limit + here.side * np.maximum(_BEYOND * np.abs(limit - centre[finite]), 0.01)
+        weight = _STIFFNESS * self.allowed[here.row] / error**2
+        found = self.pulled(
+            starts[here.row].reshape(len(many.row), -1),
+            np.repeat(beyond, _VALLEYS),
+            np.repeat(weight, _VALLEYS),
+            many,
+        )
+        reached, z = self.values(found, many), self.excess(found, many)
+        gain = np.where(
+            np.isfinite(reached) & (z < 1.0),
+            many.side * (reached - np.repeat(limit, _VALLEYS)),
+            -np.inf,
+        ).reshape(len(finite), _VALLEYS)
+        best = np.arange(len(finite)) * _VALLEYS + gain.argmax(axis=1)
+        further = np.flatnonzero(gain.max(axis=1) > 0.0)
+        if len(further):
+            chosen = best[further]
+            where = finite[further]
+            result[where] = self.search(
+                lanes.subset(where), centre[where], reached[chosen], z[chosen], found[chosen]
+            )
+        return result
+
+    def search(
+        self, lanes: _Lanes, centre: Array, inner: Array, inner_z: Array, inner_theta: Array
+    ) -> Array:
+        """Logarithms of the limits in the valleys of curves that lie inside the intervals."""
         count = len(centre)
         side = lanes.side
         error = self.standard_errors(lanes, centre)
         weight = _STIFFNESS * self.allowed[lanes.row] / error**2
-        target = centre + side * error
+        target = inner + side * error
         # The search runs over targets; what a penalised minimum reaches grows with its target.
-        inner, inner_z, inner_reached = centre.copy(), np.zeros(count), centre.copy()
-        inner_theta = self.fit.theta[lanes.row].copy()
+        inner, inner_z, inner_reached = inner.copy(), inner_z.copy(), inner.copy()
+        inner_theta = inner_theta.copy()
         outer, outer_z = np.full(count, np.nan), np.full(count, np.nan)
         done = np.zeros(count, bool)
         result = side * np.inf
