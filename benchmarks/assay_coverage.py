@@ -46,6 +46,7 @@ PLATES, WELLS, VEHICLE_WELLS = 4, 3, 8
 PLATE_CV, WELL_SD, PLATE_DOSE_SD = 0.15, 6.0, 3.0
 
 MARKS = landmarks_of(BRAIN_COUSENS_4)
+ZONES = {family.name: family for family in (BRAIN_COUSENS_4, BELL)}
 
 
 @dataclass(frozen=True)
@@ -156,46 +157,59 @@ def analysed(
     return fits, choices
 
 
+def coverage(family: CurveFamily, options: argparse.Namespace) -> int:
+    """Print the coverage of the intervals on zones of a family; return how many were called."""
+    generator = np.random.default_rng([options.seed, len(family.parameters)])
+    truths = [draw_biphasic(family, generator) for _ in range(options.assays)]
+    fits, choices = analysed(truths, generator, options.zone_simulations)
+    nested = fits[nested_monotone(family).name]
+    tallies = {"true family": judge(fits[family.name], nested, truths)}
+    chosen: dict[str, Counter[str]] = {landmark.name: Counter() for landmark in MARKS}
+    names = Counter(choice.chosen.family.name for choice in choices)
+    for name in {candidate.name for candidate in BIPHASIC} & set(names):
+        rows = np.array([i for i, c in enumerate(choices) if c.chosen.family.name == name])
+        fit = fits[name].subset(rows)
+        nested = fits[nested_monotone(fit.family).name].subset(rows)
+        for landmark_name, tally in judge(fit, nested, [truths[i] for i in rows]).items():
+            chosen[landmark_name] += tally
+    tallies["chosen curve"] = chosen
+    for curve, tally_of in tallies.items():
+        for landmark in MARKS:
+            tally = tally_of[landmark.name]
+            total = tally.total() - tally["none"]
+            print(
+                f"| {family.name} | {curve} | {landmark.name} | "
+                f"{percentage(tally['in'], total)} | {tally['below']} | {tally['above']} | "
+                f"{tally['none']} |",
+                flush=True,
+            )
+    print(f"curves chosen for truth {family.name}: {dict(names)}")
+    return sum(choice.biphasic for choice in choices)
+
+
+def false_calls(options: argparse.Namespace) -> int:
+    """Return how many monotone assays are called biphasic."""
+    generator = np.random.default_rng([options.seed, 0])
+    truths = [draw_monotone(generator) for _ in range(options.assays)]
+    _, choices = analysed(truths, generator, options.simulations)
+    return sum(choice.biphasic for choice in choices)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--assays", type=int, default=500, help="assays of each kind")
-    parser.add_argument("--simulations", type=int, default=199)
+    parser.add_argument("--kinds", nargs="*", default=[*ZONES, "monotone"])
+    parser.add_argument("--simulations", type=int, default=199, help="behind p, without a zone")
+    parser.add_argument("--zone-simulations", type=int, default=39, help="behind p, with a zone")
     parser.add_argument("--seed", type=int, default=20240501)
     options = parser.parse_args()
     begin = time.perf_counter()
-    generator = np.random.default_rng(options.seed)
     print("| truth | curve | landmark | covered % (95 % interval) | truth below | above | none |")
     print("|---|---|---|---|---|---|---|")
-    calls = []
-    for family in (BRAIN_COUSENS_4, BELL):
-        truths = [draw_biphasic(family, generator) for _ in range(options.assays)]
-        fits, choices = analysed(truths, generator, options.simulations)
-        calls.append((family.name, sum(choice.biphasic for choice in choices)))
-        nested = fits[nested_monotone(family).name]
-        tallies = {"true family": judge(fits[family.name], nested, truths)}
-        chosen: dict[str, Counter[str]] = {landmark.name: Counter() for landmark in MARKS}
-        names = Counter(choice.chosen.family.name for choice in choices)
-        for name in {candidate.name for candidate in BIPHASIC} & set(names):
-            rows = np.array([i for i, c in enumerate(choices) if c.chosen.family.name == name])
-            fit = fits[name].subset(rows)
-            nested = fits[nested_monotone(fit.family).name].subset(rows)
-            for landmark_name, tally in judge(fit, nested, [truths[i] for i in rows]).items():
-                chosen[landmark_name] += tally
-        tallies["chosen curve"] = chosen
-        for curve, tally_of in tallies.items():
-            for landmark in MARKS:
-                tally = tally_of[landmark.name]
-                total = tally.total() - tally["none"]
-                print(
-                    f"| {family.name} | {curve} | {landmark.name} | "
-                    f"{percentage(tally['in'], total)} | {tally['below']} | {tally['above']} | "
-                    f"{tally['none']} |",
-                    flush=True,
-                )
-        print(f"curves chosen for truth {family.name}: {dict(names)}")
-    truths = [draw_monotone(generator) for _ in range(options.assays)]
-    _, choices = analysed(truths, generator, options.simulations)
-    calls.append(("monotone", sum(choice.biphasic for choice in choices)))
+    calls = [
+        (kind, coverage(ZONES[kind], options) if kind in ZONES else false_calls(options))
+        for kind in options.kinds
+    ]
     print("\n| truth | called biphasic % (95 % interval) |\n|---|---|")
     for name, called in calls:
         print(f"| {name} | {percentage(called, options.assays)} |")

@@ -181,6 +181,27 @@ def test_a_clear_zone_is_called_and_a_flat_line_is_not() -> None:
     assert choose_curve(flat, simulations=199).chosen.family is FLAT
 
 
+def test_of_curves_that_are_as_good_the_simplest_is_reported() -> None:
+    generator = np.random.default_rng(8)
+    theta = np.array([[100.0, 150.0, np.log(2.0), 0.0]])
+    with np.errstate(divide="ignore"):
+        mean = BRAIN_COUSENS_4.evaluate(theta, np.log(DOSES / 3e-8))
+    as_good = better = 0
+    for _ in range(15):
+        response = np.repeat(mean, 3) + generator.normal(0.0, 4.0, 3 * len(DOSES))
+        data = observations(np.repeat(DOSES, 3), response)
+        found = choose_curve(data, simulations=19, level=0.2)
+        least = min(found.aicc[name] for name in ("BC.4", "BC.5", "bell"))
+        if found.aicc["BC.4"] <= least + 4.0:
+            as_good += 1
+            better += found.aicc["BC.4"] > least
+            assert found.chosen.family is BRAIN_COUSENS_4
+        else:
+            assert found.chosen.family is not BRAIN_COUSENS_4
+    assert as_good > 10
+    assert better > 0
+
+
 def test_too_few_doses_on_a_limb_are_named() -> None:
     dose = np.repeat([0.0, 1e-10, 1e-9, 1e-8, 1e-7, 1e-6], 4)
     generator = np.random.default_rng(2)

@@ -60,6 +60,7 @@ def test_a_good_design_has_no_warning() -> None:
         ({"drug": drug(dilution_factor=10, doses=4)}, "half a log"),
         ({"medium": {"charcoal_stripped": False}}, "charcoal-stripped"),
         ({"medium": {"phenol_red_free": False}}, "phenol red"),
+        ({"medium": {"insulin": True}}, "Insulin in the medium"),
         ({"medium": {"deprivation_h": 12}}, "12 h is outside 24 to 48 h"),
         ({"medium": {"deprivation_h": 72}}, "72 h is outside"),
         ({"time_zero": False}, "time 0"),

@@ -87,6 +87,21 @@ def test_growth_without_estradiol_comes_to_a_plateau_and_recovers():
     assert last / first == pytest.approx(3.0, rel=0.15)
 
 
+def test_insulin_keeps_cells_growing_without_serum_and_leaves_estradiol_less_to_add():
+    supplied = Medium(0.0, deprivation_h=0.0, insulin=True)
+    # 48 h and 41 h are published without estradiol (DT04, DT05), and at most 2-fold by it (E203).
+    assert 41.0 / 1.25 < doubling_time({}, 144.0, supplied) < 48.0 * 1.25
+    assert doubling_time({}, 144.0, Medium(0.0, deprivation_h=0.0)) > 60.0
+    beside = percent("estradiol", [1e-9], [144.0], medium=Medium(0.0, insulin=True))[0, 0]
+    assert 150.0 < beside < 300.0
+    # Cells that were never deprived make these factors themselves.
+    own, more = (
+        simulate_cells([{"estradiol": 1e-8}], [48.0], cell_line="MCF-7", medium=medium)
+        for medium in (FED, Medium(deprivation_h=0.0, insulin=True))
+    )
+    assert own["live_cells"][0, 0] == pytest.approx(more["live_cells"][0, 0], rel=0.02)
+
+
 def test_fulvestrant_halves_growth_near_0_3_nanomoles():
     doses = np.logspace(-10.5, -8.5, 41)
     share = percent("fulvestrant", doses, [144.0], medium=FED)[:, 0]

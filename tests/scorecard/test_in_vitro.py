@@ -12,7 +12,7 @@ from estradyn.scorecard.targets import targets_of
 
 GUARDED = (
     *("DT02", "E201", "E202", "SERM01", "SERM02", "TOR01", "TOR03", "TOR05", "TAM03", "TAM06"),
-    *("ICI01", "HE01", "HE21", "HE41", "HE51"),
+    *("ICI01", "HE01", "HE21", "HE41", "HE51", "DT04", "DT05", "E203", "TAM04"),
 )
 
 
@@ -33,11 +33,14 @@ def test_every_scenario_and_endpoint_is_understood() -> None:
 
 
 def test_a_scenario_is_read_word_by_word() -> None:
-    text = "T47D, 40 % untreated human serum, phenol red, 24 h deprived, 55 cm2, 9 thousand cells"
-    found = read_scenario(f"{text}: tamoxifen + estradiol 0.1 nM")
+    text = (
+        "T47D, 40 % untreated human serum, phenol red, insulin, 24 h deprived, 55 cm2, 9 thousand"
+    )
+    found = read_scenario(f"{text} cells: tamoxifen + estradiol 0.1 nM")
     assert found.cell_line == "T47D"
     assert (found.medium.serum_percent, found.medium.deprivation_h) == (40.0, 24.0)
     assert not found.medium.charcoal_stripped and not found.medium.phenol_red_free
+    assert found.medium.insulin and not read_scenario("MCF-7: none").medium.insulin
     assert found.parameters["tumor_seeded_cells"] == 9.0
     assert found.varied == ("tamoxifen",)
     assert found.held == {"estradiol": pytest.approx(1e-10)}

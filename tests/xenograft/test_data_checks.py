@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 
 import numpy as np
@@ -80,6 +81,21 @@ def test_errors_stop_the_analysis_and_say_where(
         checked(study_from_frame(damage(frame)))
     assert caught.value.line is not None
     assert "allowed" in str(caught.value)
+
+
+def test_columns_without_values_are_checked_in_silence() -> None:
+    days = [0, 3, 7, 10, 14, 21, 28, 35]
+    table = pd.DataFrame(
+        [
+            {"animal": f"{arm}{i}", "arm": arm, "day": day, "volume_mm3": 100.0 + day + i}
+            for arm in ("vehicle", "SERM")
+            for i in range(3)
+            for day in days
+        ]
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert check_study(study_from_frame(table)) == ()
 
 
 def test_a_tumor_that_melts_away_is_not_padding() -> None:

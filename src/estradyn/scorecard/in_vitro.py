@@ -5,10 +5,10 @@ A scenario names the culture and what it holds, as in::
     MCF-7, 10 % stripped serum, 0 h deprived, 21 cm2, 43 thousand cells: estradiol 10 nM
 
 After the cell line any of these may stand: serum (`stripped`, `untreated`, `stripped human`; calf
-unless it says human), `phenol red`, hours of deprivation, growth area and seeded cells. By default
-a well with much room holds few cells in 10 % stripped calf serum without phenol red after 48 hours
-of deprivation. After the colon stand compounds with their doses, `none`, or one compound without a
-dose, whose dose varies; `A over B` varies each of two.
+unless it says human), `phenol red`, `insulin`, hours of deprivation, growth area and seeded cells.
+By default a well with much room holds few cells in 10 % stripped calf serum without phenol red and
+insulin after 48 hours of deprivation. After the colon stand compounds with their doses, `none`, or
+one compound without a dose, whose dose varies; `A over B` varies each of two.
 
 The time is in hours of treatment.
 """
@@ -107,7 +107,7 @@ def read_scenario(text: str) -> Culture:
     """
     setting, _, contents = text.partition(": ")
     cell_line, *words = setting.split(", ")
-    serum, stripped, phenol_red, deprived = 10.0, True, False, 48.0
+    serum, stripped, phenol_red, insulin, deprived = 10.0, True, False, False, 48.0
     values = {"tumor_capacity": ROOMY}
     for word in words:
         if match := _SERUM.fullmatch(word):
@@ -116,6 +116,8 @@ def read_scenario(text: str) -> Culture:
                 values["tumor_serum_albumin_ratio"] = 1.0
         elif word == "phenol red":
             phenol_red = True
+        elif word == "insulin":
+            insulin = True
         elif match := _DEPRIVED.fullmatch(word):
             deprived = float(match[1])
         elif match := _AREA.fullmatch(word):
@@ -125,7 +127,7 @@ def read_scenario(text: str) -> Culture:
         else:
             raise ParameterError(f"the scenario '{text}' has '{word}', which is not understood")
     held, varied = _contents(contents, text)
-    medium = Medium(serum, stripped, not phenol_red, deprived)
+    medium = Medium(serum, stripped, not phenol_red, deprived, insulin)
     return Culture(cell_line, medium, values, held, varied)
 
 

@@ -169,6 +169,12 @@ def _two_arms(table: pd.DataFrame) -> Iterator[Finding]:
             )
 
 
+def _median(values: pd.Series) -> float:
+    """Median of what was measured; NaN, without a warning of numpy, if nothing was."""
+    known = values.dropna()
+    return float(known.median()) if len(known) else float("nan")
+
+
 def _units(data: StudyData) -> Iterator[Finding]:
     table = data.measurements
     positive = table.where(table[["length_mm", "volume_mm3", "weight_g"]] > 0)
@@ -178,11 +184,11 @@ def _units(data: StudyData) -> Iterator[Finding]:
         ("weight_g", 10.0, 60.0, "body weights of mice in g", "kg, mg or percent"),
     )
     for name, low, high, allowed, suspect in limits:
-        middle = float(positive[name].median())
+        middle = _median(positive[name])
         if np.isfinite(middle) and not low <= middle <= high:
             yield _whole_column(name, middle, allowed, suspect, low, high)
     calcium = table["calcium_mmol_per_L"]
-    middle = float(calcium.median())
+    middle = _median(calcium)
     if np.isfinite(middle) and not 1.0 <= middle <= 4.5:
         yield _whole_column(
             "calcium",

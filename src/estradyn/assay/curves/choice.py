@@ -47,6 +47,10 @@ FEWEST_DOSES = 4
 FEWEST_RISING, FEWEST_FALLING = 1, 2
 """Doses above 0 that must lie below and above a peak; below it the control counts as well."""
 
+AS_GOOD = 4.0
+"""AICc units within which data speak for several curves; from 4 to 7 on one has considerably less
+support than the best (Burnham & Anderson 2002, ch. 2.6)."""
+
 _DENIED = 0.01
 _FIRST_LOOK = 200
 _ENOUGH_EXCEEDANCES = 40
@@ -235,7 +239,13 @@ def choose_curve(
         )
         reason = f"{_sentence(refusal)} The {null.family.label} curve is reported."
     else:
-        candidate = fits[min(able, key=lambda name: aicc[name])]
+        least = min(aicc[name] for name in able)
+        # Of curves that the data support the simplest: a more flexible one that is better by
+        # chance has intervals that miss the truth.
+        candidate = min(
+            (fits[name] for name in able if aicc[name] <= least + AS_GOOD),
+            key=lambda fit: (fit.parameter_count, aicc[fit.family.name]),
+        )
         # F needs nested curves: the candidate, or else one that extends the best monotone curve.
         extends = [
             f for f in (candidate.family.name, *able) if nested_monotone(FAMILIES[f]).name == best
@@ -244,7 +254,7 @@ def choose_curve(
             extra = extra_sum_of_squares(null, fits[extends[0]])
         refusal = limb_fault(candidate)
         p_value, simulated = _bootstrap_p(
-            null, monotone, biphasic, aicc[best] - aicc[candidate.family.name], simulations, seed
+            null, monotone, biphasic, aicc[best] - least, simulations, seed
         )
         if not refusal and p_value < level:
             chosen = candidate

@@ -101,12 +101,15 @@ class MediumPlan(_Section):
         Serum by volume; it binds the drug.
     deprivation_h
         Hours in that medium before treatment.
+    insulin
+        Whether it holds insulin or a like growth factor at the concentration of defined media.
     """
 
     charcoal_stripped: bool = True
     phenol_red_free: bool = True
     serum_percent: float = Field(default=10.0, ge=0, le=100)
     deprivation_h: float = Field(default=48.0, ge=0)
+    insulin: bool = False
 
 
 class AssayDesign(_Section):

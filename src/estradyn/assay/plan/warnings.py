@@ -50,6 +50,11 @@ def design_warnings(design: AssayDesign) -> list[str]:
             "The medium is not both charcoal-stripped and free of phenol red: its estrogens "
             "stimulate the vehicle and hide the zone."
         )
+    if design.medium.insulin:
+        warnings.append(
+            "Insulin in the medium keeps cells growing without estradiol; in simulations little of "
+            "the zone is left."
+        )
     low, high = DEPRIVATION_H
     if not low <= design.medium.deprivation_h <= high:
         warnings.append(

@@ -41,12 +41,16 @@ class Medium:
         Whether serum and medium are free of estrogen.
     deprivation_h
         Hours in this medium before treatment.
+    insulin
+        Whether the medium holds insulin or a like growth factor at the concentration of defined
+        media (micrograms per mL), so that growth without estrogen does not fade.
     """
 
     serum_percent: float = 10.0
     charcoal_stripped: bool = True
     phenol_red_free: bool = True
     deprivation_h: float = 48.0
+    insulin: bool = False
 
     def parameters(self) -> dict[str, float]:
         """Values of the model's parameters that this medium sets."""
@@ -54,6 +58,7 @@ class Medium:
             "tumor_serum_fraction": self.serum_percent / 100.0,
             "tumor_charcoal_stripped": float(self.charcoal_stripped),
             "tumor_phenol_red_free": float(self.phenol_red_free),
+            "tumor_supplied_growth_factors": float(self.insulin),
         }
 
 

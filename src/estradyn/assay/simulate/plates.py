@@ -230,6 +230,7 @@ def _medium(design: AssayDesign) -> Medium:
         medium.charcoal_stripped,
         medium.phenol_red_free,
         medium.deprivation_h,
+        medium.insulin,
     )
 
 
