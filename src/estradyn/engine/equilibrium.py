@@ -210,6 +210,9 @@ def _settle(
         state, active = lanes.state[blocks], searching[blocks]
         change = np.where(moving, lanes.change[blocks], 0.0)
         after = state + change
+        # Rounding alone may leave a state that is zero at rest just below.
+        at_zero = from_above[blocks] & (after < 0) & (after >= -TOLERANCE * smallest_size)
+        after = np.where(at_zero, 0.0, after)
         size = np.maximum(np.maximum(np.abs(state), np.abs(after)), smallest_size)
         share = (np.abs(change) / np.maximum(size, first[blocks] * TOLERANCE)).max(axis=1)
         # NaN compares false.
