@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from engine_models import forced_decay, hires, oral_drug, robertson, system, van_der_pol
@@ -38,6 +40,32 @@ def test_interpolation_is_as_good_as_the_steps(method: str) -> None:
     solution = solve(compiled, {}, times, options=options)
     assert solution.accepted_steps[0] < 200
     np.testing.assert_allclose(solution["y"][0], np.exp(-0.7 * times), rtol=3e-6)
+
+
+@pytest.mark.parametrize(
+    ("method", "rates", "order"),
+    [
+        ("RODAS4", {"gut": "-gut", "blood": "gut - 0.3*blood**2"}, 3),
+        ("Rodas5P", {"gut": "-gut", "blood": "gut - 0.3*blood**2"}, 4),
+        ("Rodas5P", {"gut": "-gut", "blood": "gut - 0.3*blood"}, 5),
+    ],
+    ids=["RODAS4", "Rodas5P", "Rodas5P, linear"],
+)
+def test_order_of_interpolation(method: str, rates: dict[str, str], order: int) -> None:
+    """Inside one step, half as long, the error shrinks by two to the order plus one."""
+    compiled = compile_model(system(rates, {"gut": 1.0, "blood": 0.4}), list(rates), method=method)
+    tightest = replace(TIGHT, relative_tolerance=1e-13)
+    errors = []
+    for step in (0.2, 0.1):
+        times = step * np.linspace(0.1, 1.0, 10)
+        one_step = SolverOptions(
+            relative_tolerance=1e3, absolute_tolerance=1e3, first_step=step, largest_step=step
+        )
+        solution = solve(compiled, {}, times, options=one_step)
+        assert solution.accepted_steps[0] == 1
+        exact = solve(compiled, {}, times, options=tightest)
+        errors.append(np.abs(solution.values - exact.values).max())
+    assert np.log2(errors[0] / errors[1]) > order + 1 - 0.4
 
 
 @pytest.mark.parametrize("method", METHODS)
