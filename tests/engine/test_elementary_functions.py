@@ -67,11 +67,31 @@ def test_function_matches_the_c_library(name: str) -> None:
     np.testing.assert_allclose(evaluate(f"{name}(x)", x), expected, rtol=4.5e-16, atol=3e-16)
 
 
+@pytest.mark.parametrize("exponent", [-12.5, -0.3, 0.7, 4.4, 30.2])
+def test_power_matches_the_c_library(exponent: float) -> None:
+    """To a few units in the last place for each power of two in the result."""
+    x = np.concatenate([np.logspace(-9, 9, 2001), 1.0 + np.linspace(-0.3, 0.3, 2001)])
+    value = evaluate(f"x**({exponent})", x)
+    expected = x**exponent
+    tolerance = 2.3e-16 * (2.0 + np.abs(exponent * np.log2(x)))
+    assert (np.abs(value / expected - 1.0) <= tolerance).all()
+
+
+def test_power_at_the_ends_of_the_range() -> None:
+    x = np.array([5e-324, 1e-310, 1e200, np.inf, -1.0, np.nan])
+    value = evaluate("x**1.7", x)
+    np.testing.assert_array_equal(value[:2], [0.0, 0.0])
+    np.testing.assert_array_equal(value[2:], [np.inf, np.inf, np.nan, np.nan])
+    roots = evaluate("x**0.3", x[:3])
+    np.testing.assert_allclose(roots, x[:3] ** 0.3, rtol=2e-13)
+
+
 @pytest.mark.parametrize("width", [2, 4, 8])
-def test_exp_and_log_are_the_same_in_every_width(width: int) -> None:
+def test_exp_log_and_power_are_the_same_in_every_width(width: int) -> None:
     x = np.linspace(0.01, 30.0, 333)
     np.testing.assert_array_equal(evaluate("exp(x)", x, width), evaluate("exp(x)", x, 8))
     np.testing.assert_array_equal(evaluate("log(x)", x, width), evaluate("log(x)", x, 8))
+    np.testing.assert_array_equal(evaluate("x**2.5", x, width), evaluate("x**2.5", x, 8))
 
 
 def test_special_arguments() -> None:
@@ -110,7 +130,7 @@ def _value(program, node: int, state: float, parameters: list[float]) -> float:
     graph = program.graph
     values: dict[int, float] = {}
     functions = {name: getattr(math, name) for name in ONE_ARGUMENT_FUNCTIONS - {"ceiling"}}
-    functions["base_log"] = math.log
+    functions["base_log"] = math.log2
     for item in graph.needed([node]):
         operation, operands = graph.operations[item], graph.operands[item]
         arguments = (

@@ -62,7 +62,7 @@ class Graph:
     """Values numbered from 0, each after its operands.
 
     An operation is `number`, `parameter`, `state`, `time`, `+`, `-`, `*`, `/`, `neg`, `base_log`
-    (the logarithm, but a number at zero, so that exponent zero times it is zero), `power`
+    (to base two, and a number at zero, so that exponent zero times it is zero), `power`
     (operands: such a logarithm of the base, exponent, base), a name of `ONE_ARGUMENT_FUNCTIONS`, a
     comparison, `and`, `or`, `not`, or `select` (condition, value if true, value if false).
 
@@ -238,7 +238,7 @@ class Graph:
         """Return base ** exponent.
 
         A literal integer exponent becomes multiplications and one half a square root; any other
-        is exp(exponent log(base)), which is not a number for a negative base.
+        is 2 ** (exponent log2(base)), which is not a number for a negative base.
         """
         p = self.literal(exponent)
         b = self.literal(base)
@@ -252,7 +252,7 @@ class Graph:
             if float(p).is_integer() and abs(p) <= LARGEST_UNROLLED_POWER:
                 unrolled = self._integer_power(base, abs(int(p)))
                 return unrolled if p >= 0 else self.divide(self.one, unrolled)
-        log_base = self.number(math.log(b)) if b is not None and b > 0 else None
+        log_base = self.number(math.log2(b)) if b is not None and b > 0 else None
         if log_base is None:
             log_base = self.make("base_log", base)
         return self.make("power", log_base, exponent, base)
@@ -471,8 +471,9 @@ class Graph:
         # where base ** exponent / base would be 0 / 0.
         lowered = self.power(base, self.subtract(exponent, self.one))
         by_base = self.multiply(self.multiply(exponent, lowered), self.derivative(base, variable))
+        natural_log = self.multiply(log_base, self.number(math.log(2.0)))
         by_exponent = self.multiply(
-            self.multiply(node, log_base), self.derivative(exponent, variable)
+            self.multiply(node, natural_log), self.derivative(exponent, variable)
         )
         return self.add(by_base, by_exponent)
 

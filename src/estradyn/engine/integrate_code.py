@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 from llvmlite import ir
 
 from estradyn.engine.event_code import EventCode
@@ -555,9 +553,9 @@ class IntegrateCode(LaneCode):
     ) -> None:
         """Set the next step of each lane from the error of this one."""
         builder, constant = self.builder, self.mathematics.constant
-        (logarithm,) = self.mathematics.logs(builder, [error], [-math.inf])
+        (logarithm,) = self.mathematics.logs(builder, [error], [True])
         power = builder.fmul(logarithm, constant(-1.0 / self.method.order))
-        factor = builder.fmul(self.mathematics.exp(builder, power), constant(SAFETY))
+        factor = builder.fmul(self.mathematics.exp2(builder, power), constant(SAFETY))
         most = self.lane_vector("largest_growth")
         factor = builder.select(builder.fcmp_ordered(">", factor, most), most, factor)
         least = constant(LARGEST_SHRINK)

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable, Mapping
 from itertools import groupby
 
 from llvmlite import ir
 
 from estradyn.engine.graph import Graph, Varies
-from estradyn.engine.vector_math import DOUBLE, INTEGER, LOG_OF_ZERO_AS_BASE, VectorMath
+from estradyn.engine.vector_math import DOUBLE, INTEGER, VectorMath
 
-LOGARITHMS = {"log": -math.inf, "base_log": LOG_OF_ZERO_AS_BASE}
-"""Kinds of logarithms, and what each is at zero."""
+LOGARITHMS = frozenset({"log", "base_log"})
 SLOW = frozenset({"power", "exp", "tanh", *LOGARITHMS})
 INTRINSICS = {"sqrt": "sqrt", "floor": "floor", "ceiling": "ceil"}
 
@@ -87,7 +85,7 @@ class StraightLine:
         return self.mathematics.logs(
             self.builder,
             [self._written[self._operands(node)[0]] for node in nodes],
-            [LOGARITHMS[self.graph.operations[node]] for node in nodes],
+            [self.graph.operations[node] == "base_log" for node in nodes],
         )
 
     def _order(self, roots: list[int]) -> list[int]:
@@ -129,7 +127,7 @@ class StraightLine:
         flags = mathematics.FLAGS
         if operation == "power":
             log_base, exponent = (self._written[int(n)] for n in graph.operands[node][:2])
-            return mathematics.exp(builder, builder.fmul(exponent, log_base, flags=flags))
+            return mathematics.exp2(builder, builder.fmul(exponent, log_base, flags=flags))
         values = [self._written[int(operand)] for operand in graph.operands[node]]
         match operation:
             case "+":
