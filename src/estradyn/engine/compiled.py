@@ -77,7 +77,11 @@ class CompiledModel:
             types = [_ctype(kind) for _, kind in INTEGRATE_ARGUMENTS]
         else:
             types = [ctypes.c_void_p] * POINTER_COUNTS[name]
-        return ctypes.CFUNCTYPE(None, *types)(address)
+        function = ctypes.CFUNCTYPE(None, *types)(address)
+        # A thread may still run the code when everything else that knows the model is gone, after
+        # an interruption: the code stays as long as anybody can call it.
+        function.library = self._library  # type: ignore[attr-defined]
+        return function
 
 
 POINTER_COUNTS = {
