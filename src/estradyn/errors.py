@@ -34,7 +34,7 @@ class ModelError(InputError):
 
 
 class UnitError(InputError):
-    """Two units that should agree do not."""
+    """Two units that should agree do not, or a unit is not defined."""
 
 
 class ParameterError(InputError):

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from estradyn.errors import UnitError
-from estradyn.model import check_units, unit_faults, unit_ratio
+from estradyn.model import check_units, load_model, unit_faults, unit_ratio
 from estradyn.model.sources import find_model, sbml_text
 from estradyn.model.unit_text import pint_text
 from estradyn.model.units import same_unit
@@ -153,3 +153,40 @@ def test_a_fault_names_the_variable_and_both_units(sbml, text, sentence):
 def test_faults_are_counted(sbml):
     with pytest.raises(UnitError, match="and 1 more"):
         check_units(sbml("c := am / V; c has mg; d := am; d has litre;"), "model.ant")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("k has furlong;", "gives 'k' the unit 'furlong', which is not defined"),
+        ("unit speed = furlong / second; k has speed;", "which is not defined"),
+        ("W = 2; compartment W; W has furlong;", "gives 'W' the unit 'furlong'"),
+        ("substanceOnly species s in V; s = 1; s has furlong;", "gives 's' the unit 'furlong'"),
+    ],
+)
+def test_an_unknown_unit_is_named(tmp_path, text: str, said: str) -> None:
+    path = tmp_path / "model.ant"
+    path.write_text(HEADER + "gut -> am; k * gut;" + text)
+    with pytest.raises(UnitError) as caught:
+        load_model(path)
+    assert said in str(caught.value)
+    assert "model.ant" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "said"),
+    [
+        ('kind="litre"', 'kind="furlong"', "by a kind of unit that SBML does not have"),
+        ('units="mg"', 'units="furlong"', "the unit 'furlong', which is not defined"),
+        ('timeUnits="time_unit"', 'timeUnits="furlong"', "gives 'time' the unit 'furlong'"),
+    ],
+)
+def test_an_unknown_unit_in_sbml_is_named(
+    tmp_path, sbml, before: str, after: str, said: str
+) -> None:
+    text = sbml("gut -> am; k * gut; p = 1; p has mg;")
+    assert before in text
+    path = tmp_path / "model.xml"
+    path.write_text(text.replace(before, after))
+    with pytest.raises(UnitError, match=said):
+        load_model(path)

@@ -26,6 +26,7 @@ from estradyn.model.mathml import (
 )
 from estradyn.model.ode_model import TIME, Assignment, Event, OdeModel, Parameter, State
 from estradyn.model.unit_text import UNDECLARED, pint_text
+from estradyn.model.unknown_units import refuse_unknown_units
 
 _PACKAGES_WITHOUT_EFFECT = frozenset(["l3v2extendedmath", "layout", "render", "groups"])
 """Packages that change no equation; libSBML counts the functions of Level 3 Version 2 as one."""
@@ -84,8 +85,11 @@ def model_from_sbml(text: str, source: str) -> OdeModel:
     ModelError
         If the text cannot be read or the model has delays, priorities, algebraic rules, fast
         reactions, cycles of assignments, or functions that cannot be compiled.
+    UnitError
+        If a unit is named and not defined.
     """
     document = parse_sbml(text, source)
+    refuse_unknown_units(document.getModel(), source)
     try:
         return _Reader(document.getModel()).read()
     except ModelError as error:
