@@ -71,14 +71,14 @@ model closed()
   unit ratio = dimensionless;
   unit time_unit = 3600 second;
   unit volume = litre;
-  ovary: menstrual_cycle(ovarian_estradiol, progesterone, lh, fsh);
+  ovary: menstrual_cycle(ovarian_estradiol, ovarian_estrone, progesterone, lh, fsh, relative_lh, relative_fsh);
   basal_estradiol = {basal};      basal_estradiol has picomole_per_litre;
   sensed_share = 1;               sensed_share has ratio;
-  aromatase_activity = 1;         aromatase_activity has ratio;
+  inhibitor_binding = 0;          inhibitor_binding has ratio;
   gnrh_agonist_binding = 0;       gnrh_agonist_binding has ratio;
   estradiol := ovarian_estradiol + basal_estradiol;  estradiol has picomole_per_litre;
   ovary.estradiol_equivalent := sensed_share * estradiol;
-  ovary.aromatase_activity := aromatase_activity;
+  ovary.inhibitor_binding := inhibitor_binding;
   ovary.gnrh_agonist_binding := gnrh_agonist_binding;
 end
 """
@@ -185,7 +185,7 @@ def test_the_ovary_cycles_again_after_an_agonist(closed: OdeModel, cycling: np.n
 
 def test_a_week_of_aromatase_inhibition_raises_fsh_and_lh(closed: OdeModel, cycling: np.ndarray):
     _, usual, _ = follow(closed, 7, start=cycling)
-    _, course, _ = follow(closed, 7, start=cycling, aromatase_activity=0.2)
+    _, course, _ = follow(closed, 7, start=cycling, inhibitor_binding=700.0)
     assert course["estradiol"].mean() < usual["estradiol"].mean()
     assert course["fsh"].max() > usual["fsh"].max()
     assert course["lh"].max() > usual["lh"].max()

@@ -63,6 +63,7 @@ UNITS: Mapping[str, tuple[str, float]] = {
     "ratio": ("ratio", 1.0),
     "fraction": ("ratio", 1.0),
     "fold": ("ratio", 1.0),
+    "fold (more than)": ("ratio", 1.0),
     "HR": ("ratio", 1.0),
     "RR": ("ratio", 1.0),
     "SUV": ("SUV", 1.0),

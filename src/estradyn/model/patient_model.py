@@ -22,7 +22,7 @@ from estradyn.model.parameter_table import (
     read_overlay,
     read_parameters,
 )
-from estradyn.model.people import People, people_called
+from estradyn.model.people import Cycle, People, people_called
 from estradyn.model.sources import ANTIMONY_SUFFIX, models_directory
 from estradyn.model.table_file import TableRow, read_table
 from estradyn.model.units import same_unit
@@ -111,6 +111,8 @@ class PatientModel:
         SHA-256 over the names and contents of all files in the models folder.
     co_medication
         What other medication does to the drugs that the model holds.
+    cycle
+        How people are brought to their cycle; None for those who have a steady state.
     """
 
     model: OdeModel
@@ -121,6 +123,7 @@ class PatientModel:
     drugs: Mapping[str, DrugRecord]
     digest: str
     co_medication: tuple[CoMedicationEffect, ...] = ()
+    cycle: Cycle | None = None
 
 
 def load_parameters(
@@ -236,6 +239,7 @@ def load_patient_model(
         co_medication=_read_co_medication(
             folder / "co_medication.tsv", model, composition.absent_instances
         ),
+        cycle=_checked_cycle(people, model),
     )
 
 
@@ -359,6 +363,26 @@ def _of_people(
     for path in () if people is None else people.values:
         table = read_overlay(table, path, absent)
     return table
+
+
+def _checked_cycle(people: People | None, model: OdeModel) -> Cycle | None:
+    """Cycle of people, whose names must be those of the model."""
+    if people is None or people.cycle is None:
+        return None
+    cycle = people.cycle
+    for name in (cycle.marker, *cycle.means.values()):
+        if name not in model.unit_of:
+            raise ModelError(
+                f"the cycle names '{name}', which is no variable of the model",
+                source=people.lineage[-1],
+            )
+    for name in cycle.means:
+        if name not in model.parameter_names:
+            raise ModelError(
+                f"the cycle names '{name}', which is no parameter of the model",
+                source=people.lineage[-1],
+            )
+    return cycle
 
 
 def _optional_table(path: Path, columns: tuple[str, ...]) -> list[TableRow]:

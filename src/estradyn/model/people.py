@@ -6,6 +6,8 @@ may hold `extends`, the kind that it begins from. Beside it may stand
 - `<name>.ant`, lines that take the place of the patient's; see `estradyn.model.composition`;
 - `<name>.tsv`, rows by flattened name that replace those of the value tables;
 - `<name>_outputs.tsv` and `<name>_plausibility.tsv`, outputs and rules that it adds or replaces.
+
+Where the front matter holds `cycle`, these people have no steady state but a cycle; see `Cycle`.
 """
 
 from __future__ import annotations
@@ -25,6 +27,33 @@ POSTMENOPAUSAL_WOMEN = "postmenopausal_women"
 
 
 @dataclass(frozen=True)
+class Cycle:
+    """How a model that cycles without drugs is brought to where a trial begins.
+
+    Attributes
+    ----------
+    marker
+        Variable with one peak in each cycle.
+    least_peak
+        Least value of a peak, in the unit of the marker.
+    regular
+        Whether one who has no two such peaks within twelve weeks is no patient.
+    entry_day
+        Trait that holds the day of the cycle on which each enters, 1 where there is none; day 1 is
+        two weeks after a peak.
+    means
+        Parameters that hold the mean of a variable over each one's own cycle: name of the parameter
+        to name of the variable.
+    """
+
+    marker: str
+    least_peak: float
+    regular: bool
+    entry_day: str
+    means: Mapping[str, str]
+
+
+@dataclass(frozen=True)
 class People:
     """A kind of people.
 
@@ -38,12 +67,15 @@ class People:
         Records from the one that extends no other to this one; a later goes before an earlier.
     body
         Text of the record, Markdown.
+    cycle
+        How they are brought to their cycle; None for people with a steady state.
     """
 
     name: str
     title: str
     lineage: tuple[Path, ...]
     body: str
+    cycle: Cycle | None = None
 
     @property
     def part(self) -> Path | None:
@@ -119,4 +151,32 @@ def _people(name: str, records: Mapping[str, tuple[Path, dict[str, Any], str]]) 
         if records[parent][0] in lineage:
             raise InputError(f"'{parent}' extends itself, through {name}", source=path)
         lineage.append(records[parent][0])
-    return People(name, title, tuple(lineage[::-1]), body)
+    cycles = [_cycle(records[one.stem][1], one) for one in lineage]
+    cycle = next((one for one in cycles if one is not None), None)
+    return People(name, title, tuple(lineage[::-1]), body, cycle)
+
+
+_CYCLE_FIELDS: Mapping[str, tuple[type, ...]] = {
+    "marker": (str,),
+    "least_peak": (int, float),
+    "regular": (bool,),
+    "entry_day": (str,),
+    "means": (dict,),
+}
+
+
+def _cycle(fields: Mapping[str, Any], path: Path) -> Cycle | None:
+    """Read the cycle of a record; None where it has none."""
+    given = fields.get("cycle")
+    if given is None:
+        return None
+    if not isinstance(given, dict) or given.keys() != _CYCLE_FIELDS.keys():
+        raise InputError(f"'cycle' must hold {', '.join(_CYCLE_FIELDS)}", source=path)
+    for name, kinds in _CYCLE_FIELDS.items():
+        if not isinstance(given[name], kinds):
+            raise InputError(
+                f"front matter: cycle.{name} is {given[name]!r}, it must be a "
+                f"{' or '.join(kind.__name__ for kind in kinds)}",
+                source=path,
+            )
+    return Cycle(**{**given, "least_peak": float(given["least_peak"])})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Protocol
 
@@ -59,19 +59,23 @@ class Baselines:
     followed
         Whether the model had to be followed in time because Newton's method gave up, shape
         (candidates,).
+    parameters
+        Model parameters that only the drug-free state can tell, say a mean over the cycle: name to
+        array (candidates,). They take the place of drawn ones.
     """
 
     states: NDArray[np.float64]
     outputs: Mapping[str, NDArray[np.float64]]
     failures: list[str]
     followed: NDArray[np.bool_]
+    parameters: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
 
 
 class BaselineSolver(Protocol):
     """Finds baselines; a candidate's may not depend on who else is in the batch."""
 
     def __call__(self, parameters: Mapping[str, NDArray[np.float64]], count: int) -> Baselines:
-        """Find the baselines of `count` candidates with the given parameters."""
+        """Find the baselines of `count` candidates with the given parameters and traits."""
         ...
 
 
@@ -124,6 +128,8 @@ class EngineBaseline:
 
     def __call__(self, parameters: Mapping[str, NDArray[np.float64]], count: int) -> Baselines:
         """Find the baselines of `count` candidates with the given parameters."""
+        known = self.patient_model.model.parameter_names
+        parameters = {name: array for name, array in parameters.items() if name in known}
         overrides = self.patient_model.baseline
         held = {item.name: np.full(count, item.value) for item in overrides}
         changed = {**parameters, **held}

@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from estradyn.errors import InputError, SimulationError
 from estradyn.model.patient_model import PatientModel, PlausibilityRule
 from estradyn.population.baseline import Baselines, BaselineSolver, EngineBaseline
+from estradyn.population.cycle import CyclingBaseline
 from estradyn.population.draws import Candidates, TrialEffects, draw_candidates
 
 DEFAULT_CHUNK_SIZE = 1000
@@ -137,7 +138,7 @@ def stream_population(
     """
     if size < 1 or chunk_size < 1:
         raise InputError(f"{size} patients in chunks of {chunk_size}; both must be at least 1")
-    solver = baseline_solver or EngineBaseline(patient_model, workers)
+    solver = baseline_solver or engine_baseline(patient_model, workers)
     assessed: list[_Assessed] = []
     before = after or Drawn()
     drawn, accepted, handed_out = before.candidates, 0, 0
@@ -158,6 +159,13 @@ def stream_population(
             handed_out += wanted
             wanted = min(chunk_size, size - handed_out)
             yield chunk.population()
+
+
+def engine_baseline(patient_model: PatientModel, workers: int = 1) -> BaselineSolver:
+    """Return what finds the drug-free state of these people: a steady one, or a day of a cycle."""
+    if patient_model.cycle is None:
+        return EngineBaseline(patient_model, workers)
+    return CyclingBaseline(patient_model, workers)
 
 
 def draw_patients(
@@ -188,7 +196,7 @@ def draw_patients(
     InputError
         If the seed or a number is out of range.
     """
-    solver = baseline_solver or EngineBaseline(patient_model, workers)
+    solver = baseline_solver or engine_baseline(patient_model, workers)
     numbers = np.asarray(patient_ids, dtype=np.int64)
     return _assess(patient_model, solver, seed, numbers, trial_effects).population()
 
@@ -274,7 +282,8 @@ def _assess(
 ) -> _Assessed:
     """Draw candidates, find their baselines and judge them."""
     candidates = draw_candidates(patient_model.parameters, seed, numbers, trial_effects)
-    baselines = solver(candidates.parameters, len(numbers))
+    baselines = solver({**candidates.traits, **candidates.parameters}, len(numbers))
+    candidates.parameters.update(baselines.parameters)
     reasons = _reasons(baselines, patient_model.plausibility)
     return _Assessed(candidates, baselines.states, reasons, baselines.followed)
 

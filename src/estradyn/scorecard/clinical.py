@@ -1,10 +1,10 @@
-"""Predictions for published numbers of people: virtual trials, and levels after single regimens."""
+"""Predictions for published numbers of people: virtual trials, levels on regimens, cycles."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from estradyn.scorecard import regimens
+from estradyn.scorecard import cycles, regimens
 from estradyn.scorecard.prediction import Prediction, Progress
 from estradyn.scorecard.targets import Target
 from estradyn.scorecard.virtual_trials import VirtualTrials
@@ -20,10 +20,16 @@ def predict(
     """Simulate what the targets ask for; see `estradyn.scorecard.prediction.Predictor`.
 
     A scenario that begins with one of `regimens.PEOPLE` is a regimen
-    (`estradyn.scorecard.regimens`), any other an arm of a study file in `scenarios/`
-    (`estradyn.scorecard.virtual_trials`).
+    (`estradyn.scorecard.regimens`), one that begins with one of `cycles.PEOPLE` is about women
+    whose ovary is at work (`estradyn.scorecard.cycles`), any other an arm of a study file in
+    `scenarios/` (`estradyn.scorecard.virtual_trials`).
     """
     levels = [one for one in targets if one.scenario.partition(": ")[0] in regimens.PEOPLE]
-    trials = [one for one in targets if one not in levels]
+    cycling = [one for one in targets if one.scenario.partition(": ")[0] in cycles.PEOPLE]
+    trials = [one for one in targets if one not in levels and one not in cycling]
     found = regimens.predict_levels(levels, workers=workers, progress=progress, patients=patients)
+    found = {
+        **found,
+        **cycles.predict_cycles(cycling, workers=workers, progress=progress, patients=patients),
+    }
     return {**found, **VirtualTrials(workers, progress, patients).predictions(trials)}

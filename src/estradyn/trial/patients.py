@@ -26,7 +26,7 @@ from estradyn.model import (
     modules_giving,
 )
 from estradyn.model.co_medication import with_co_medication
-from estradyn.population import Drawn, EngineBaseline, Population, stream_population
+from estradyn.population import Drawn, Population, engine_baseline, stream_population
 from estradyn.trial.drugs import Drugs, known_drugs
 from estradyn.trial.occult_disease import with_occult_lesions
 from estradyn.trial.outputs import needed_outputs
@@ -78,7 +78,7 @@ class PatientSimulation:
         self._compiled: CompiledModel = compile_model(
             self._model.model, [output.name for output in self._outputs]
         )
-        self._baseline = EngineBaseline(self._model, workers)
+        self._baseline = engine_baseline(self._model, workers)
 
     @property
     def outputs(self) -> tuple[Output, ...]:
