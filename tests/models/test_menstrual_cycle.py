@@ -71,7 +71,7 @@ model closed()
   unit ratio = dimensionless;
   unit time_unit = 3600 second;
   unit volume = litre;
-  ovary: menstrual_cycle(ovarian_estradiol, ovarian_estrone, progesterone, lh, fsh, relative_lh, relative_fsh);
+  ovary: menstrual_cycle(ovarian_estradiol, estrone, progesterone, lh, fsh, lh_ratio, fsh_ratio);
   basal_estradiol = {basal};      basal_estradiol has picomole_per_litre;
   sensed_share = 1;               sensed_share has ratio;
   inhibitor_binding = 0;          inhibitor_binding has ratio;
