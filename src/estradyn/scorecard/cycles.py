@@ -16,7 +16,8 @@ the percent of them:
 - `ratio of <variable>` and `difference of <variable>` at a time, of two treatments;
 - `hour of least <variable>` and `largest fall of <variable>` in the first day;
 - `ovulation`, percent of women with progesterone above 3 ug/L within 45 days of the first dose of
-  the only or last course, and `any ovulation`, in all; of two treatments their ratio.
+  the only or last course, and `any ovulation`, in all courses; `difference of ovulation` and
+  `difference of any ovulation`, in points, of two treatments.
 """
 
 from __future__ import annotations
@@ -88,7 +89,7 @@ _PHASE = re.compile(r"mean of (?P<variable>\w+) from day (?P<first>-?\d+) to day
 _AT_A_TIME = re.compile(r"(?P<what>level|change|ratio|difference) of (?P<variable>\w+)")
 _ABOVE = re.compile(r"percent above (?P<limit>\d+(?:\.\d+)?) of (?P<variable>\w+)")
 _FIRST_DAY = re.compile(r"(?P<what>hour of least|largest fall of) (?P<variable>\w+)")
-_OVULATION = re.compile(r"(?P<any>any )?ovulation")
+_OVULATION = re.compile(r"(?P<difference>difference of )?(?P<any>any )?ovulation")
 
 _PROGESTERONE = "progesterone_concentration"
 _LH = "lh_concentration"
@@ -297,9 +298,9 @@ def _predict(target: Target, arms: list[_Women]) -> Prediction:
             )
             for arm in arms
         ]
-        if len(arms) == 1:
+        if not match["difference"]:
             return _prediction(rates[0], "percent", target)
-        return Prediction(rates[0].value / rates[1].value, unit=target.unit)
+        return Prediction(rates[0].value - rates[1].value, unit=target.unit)
     match = _PHASE.fullmatch(endpoint)
     if match:
         values = women.in_phase(match["variable"], float(match["first"]), float(match["last"]))
