@@ -358,6 +358,8 @@ def _factor(unit: str, variable: str, target: Target) -> float:
 
 
 def _variable(target: Target) -> str:
+    if _OVULATION.fullmatch(target.endpoint):
+        return _PROGESTERONE
     for shape in (_PHASE, _FIRST_DAY, _ABOVE, _AT_A_TIME):
         match = shape.fullmatch(target.endpoint)
         if match:
