@@ -8,6 +8,7 @@ curve and analysed in the same way, with the choice among families repeated each
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -240,12 +241,7 @@ def choose_curve(
         reason = f"{_sentence(refusal)} The {null.family.label} curve is reported."
     else:
         least = min(aicc[name] for name in able)
-        # Of curves that the data support the simplest: a more flexible one that is better by
-        # chance has intervals that miss the truth.
-        candidate = min(
-            (fits[name] for name in able if aicc[name] <= least + AS_GOOD),
-            key=lambda fit: (fit.parameter_count, aicc[fit.family.name]),
-        )
+        candidate = simplest_supported([fits[name] for name in able])
         # F needs nested curves: the candidate, or else one that extends the best monotone curve.
         extends = [
             f for f in (candidate.family.name, *able) if nested_monotone(FAMILIES[f]).name == best
@@ -279,6 +275,17 @@ def choose_curve(
         reason=reason,
         refusal=refusal,
     )
+
+
+def simplest_supported(fits: Sequence[CurveFit]) -> CurveFit:
+    """Of the fits of one data set that it supports (`AS_GOOD`), the one with fewest parameters.
+
+    A more flexible curve that is better by chance has intervals that miss the truth.
+    """
+    aicc = [float(corrected_akaike(fit)[0]) for fit in fits]
+    least = min(aicc)
+    supported = [i for i, value in enumerate(aicc) if value <= least + AS_GOOD]
+    return fits[min(supported, key=lambda i: (fits[i].parameter_count, aicc[i]))]
 
 
 def akaike_weights(aicc: dict[str, float]) -> dict[str, float]:
