@@ -10,11 +10,12 @@ from estradyn.population import stream_population
 DAILY = {
     "tamoxifen": 20.0,
     "toremifene": 60.0,
+    "raloxifene": 60.0,
     "anastrozole": 1.0,
     "letrozole": 2.5,
     "exemestane": 25.0,
 }
-SERMS = ("tamoxifen", "toremifene")
+SERMS = ("tamoxifen", "toremifene", "raloxifene")
 INHIBITORS = ("anastrozole", "letrozole", "exemestane")
 OUTPUTS = (
     *("estradiol_concentration", "estrone_concentration", "breast_estrogen_drive", "flare_signal"),
