@@ -26,6 +26,7 @@ from estradyn.engine import compile_model, solve
 from estradyn.errors import InputError, ParameterError
 from estradyn.evidence import evidence_rows
 from estradyn.model import export_sbml, load_parameters
+from estradyn.model.co_medication import read_co_medication
 from estradyn.model.sbml import model_from_sbml
 from estradyn.model.sources import models_directory
 from estradyn.trial.people import known_people
@@ -257,6 +258,20 @@ def test_shipped_values_are_those_that_fit(shipped: Path) -> None:
     residuals = (predicted - problem.targets) / problem.standard_deviations
     assert np.isfinite(residuals).all()
     assert np.sqrt(np.mean(residuals**2)) < 2.5
+
+
+@pytest.mark.parametrize("drug", ["tamoxifen", "toremifene"])
+def test_a_condition_with_rifampin_has_the_activity_of_the_table(drug: str) -> None:
+    with (CALIBRATION / "exposure" / drug / "conditions.tsv").open() as file:
+        rows = list(csv.DictReader(file, delimiter="\t"))
+    column = f"{drug}_enzyme_activity"
+    stated = {float(row[column]) for row in rows if "rifampin" in row["conditionId"]}
+    effects = read_co_medication(models_directory() / "co_medication.tsv")
+    assert stated == {
+        effect.factor
+        for effect in effects
+        if effect.parameter == column and effect.state == "inducer"
+    }
 
 
 def test_only_what_the_observables_depend_on_is_solved(tmp_path: Path) -> None:
