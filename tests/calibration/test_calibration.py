@@ -140,6 +140,22 @@ def test_command_writes_tables_and_report(tmp_path: Path) -> None:
     assert "identifiable" in (out / "report.html").read_text()
 
 
+def test_command_profiles_the_named_parameters_alone(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    arguments = ["calibrate", str(write_problem(tmp_path / "p")), "--out", str(out)]
+    options = ["--starts", "1", "--profile", "clearance"]
+    result = CliRunner().invoke(application, [*arguments, *options])
+    assert result.exit_code == 0, result.output
+    with (out / "parameters.tsv").open() as file:
+        rows = {row["name"]: row for row in csv.DictReader(file, delimiter="\t")}
+    assert rows["clearance"]["verdict"] == "identifiable"
+    assert rows["central_volume"]["verdict"] == "not profiled"
+    assert "not profiled" in (out / "report.html").read_text()
+    wrong = CliRunner().invoke(application, [*arguments, "--profile", "mass"])
+    assert wrong.exit_code != 0
+    assert "'mass' is not fitted" in wrong.output
+
+
 @pytest.mark.parametrize(
     ("file", "old", "new", "said"),
     [

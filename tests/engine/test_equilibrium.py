@@ -59,7 +59,7 @@ def patient_candidates(count: int) -> tuple[CompiledModel, dict[str, ArrayLike],
     patient = load_patient_model(drugs=())
     candidates = draw_candidates(patient.parameters, 3, np.arange(count))
     still = {item.name: item.value for item in patient.baseline}
-    drifting = ("exchangeable_bone_calcium", "deep_bone_calcium", "femoral_neck_balance")
+    drifting = ("exchangeable_bone_calcium", "deep_bone_calcium")
     relevant = np.array([not name.endswith(drifting) for name in patient.model.state_names])
     return compile_model(patient.model, []), {**candidates.parameters, **still}, relevant
 

@@ -28,7 +28,7 @@ import "serm_ligand.ant"
 
 model patient()
   toremifene: oral_with_metabolite(toremifene_concentration, desmethyltoremifene_concentration);
-  toremifene_ligand: serm_ligand(breast_b, breast_s, bone_b, bone_s, liver_b, liver_s, uterus_b, uterus_s, pituitary_b, pituitary_s);
+  toremifene_ligand: serm_ligand(breast_b, breast_s, bone_b, bone_s, liver_b, liver_s, uterus_b, uterus_s, pituitary_b, pituitary_s, hdl_s, vldl_s);
   toremifene_ligand.parent_concentration := toremifene_concentration;
   toremifene_ligand.metabolite_concentration := desmethyltoremifene_concentration;
   toremifene_qt: qt_concentration_response(qt_ms);
@@ -41,6 +41,9 @@ INPUTS_BY_HAND = {
     "bone_stimulus := 0;": "bone_stimulus := bone_s;",
     "liver_binding := 0;": "liver_binding := liver_b;",
     "liver_stimulus := 0;": "liver_stimulus := liver_s;",
+    "lipids.liver_binding := 0;": "lipids.liver_binding := liver_b;",
+    "liver_hdl_stimulus := 0;": "liver_hdl_stimulus := hdl_s;",
+    "liver_vldl_stimulus := 0;": "liver_vldl_stimulus := vldl_s;",
     "uterus_binding := 0;": "uterus_binding := uterus_b;",
     "uterus_stimulus := 0;": "uterus_stimulus := uterus_s;",
     "pituitary_binding := 0;": "pituitary_binding := pituitary_b;",

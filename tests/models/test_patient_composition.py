@@ -80,6 +80,7 @@ def test_untreated_patient_is_at_rest_but_for_her_growing_tumor(patient):
         "bone_tumor_volume",
         "lumbar_spine_bmd",
         "total_hip_bmd",
+        "femoral_neck_bmd",
     }
     for name in set(names) - changing:
         values = solution[name]

@@ -10,6 +10,7 @@ import pandas as pd
 from scipy.stats import chi2
 
 from estradyn import __version__
+from estradyn.calibration.profile import NOT_PROFILED, Profile
 from estradyn.report.drawing import draw_figure
 from estradyn.report.figures.figure import Figure
 from estradyn.report.templates import house_style, page_environment
@@ -25,7 +26,9 @@ _COLUMNS = 3
 def calibration_html(found: Calibration) -> str:
     """Compose the report as one HTML text that asks for nothing outside itself."""
     problem, fitted = found.problem, found.fitted
-    figures = [_residuals(found), _profiles(found)]
+    figures = [_residuals(found)]
+    if any(profile.positions.size for profile in found.profiles):
+        figures.append(_profiles(found))
     if len(fitted.starts) > 1:
         figures.append(_starts(found))
     return (
@@ -53,7 +56,7 @@ def _parameter_rows(found: Calibration) -> list[dict[str, str]]:
         {
             "name": words_of(item.name),
             "value": number_text(float(value)),
-            "interval": _ends(profile.lower, profile.upper),
+            "interval": _ends(profile),
             "bounds": interval_text(item.lower, item.upper),
             "verdict": profile.verdict,
         }
@@ -63,7 +66,10 @@ def _parameter_rows(found: Calibration) -> list[dict[str, str]]:
     ]
 
 
-def _ends(lower: float, upper: float) -> str:
+def _ends(profile: Profile) -> str:
+    lower, upper = profile.lower, profile.upper
+    if not profile.positions.size:
+        return NOT_PROFILED
     if np.isnan(lower) and np.isnan(upper):
         return "none within the bounds"
     return interval_text(None if np.isnan(lower) else lower, None if np.isnan(upper) else upper)
@@ -144,6 +150,8 @@ def _profiles(found: Calibration) -> Figure:
     for item, value, profile in zip(
         found.problem.free, found.fitted.values, found.profiles, strict=True
     ):
+        if not profile.positions.size:
+            continue
         rows = pd.DataFrame(
             {"value": profile.positions, "rise": profile.misfits - found.fitted.misfit}
         )

@@ -19,6 +19,7 @@ from estradyn.calibration.problem import FreeParameter
 Array = NDArray[np.float64]
 
 IDENTIFIABLE = "identifiable"
+NOT_PROFILED = "not profiled"
 
 _FIRST_STEP, _LARGEST_STEP, _SMALLEST_STEP = 0.03, 0.25, 0.005
 """Steps along a profile, as shares of the range between the bounds."""
@@ -50,12 +51,20 @@ class Profile:
     @property
     def verdict(self) -> str:
         """What the data say of the parameter."""
+        if not self.positions.size:
+            return NOT_PROFILED
         open_sides = [
             side for side, end in (("below", self.lower), ("above", self.upper)) if np.isnan(end)
         ]
         if not open_sides:
             return IDENTIFIABLE
         return f"not bounded {open_sides[0]}" if len(open_sides) == 1 else "not identifiable"
+
+
+def no_profile(name: str) -> Profile:
+    """Stand in for the profile of a parameter that was fitted and not profiled."""
+    nothing = np.empty(0)
+    return Profile(name, nothing, nothing, float("nan"), float("nan"))
 
 
 def profile_likelihood(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +13,8 @@ import numpy as np
 from estradyn.calibration.fit import Fit, fit
 from estradyn.calibration.prediction import Predictor
 from estradyn.calibration.problem import CalibrationProblem
-from estradyn.calibration.profile import Profile, profile_likelihood
+from estradyn.calibration.profile import Profile, no_profile, profile_likelihood
+from estradyn.errors import InputError
 from estradyn.output_folder import output_folder
 
 FILES = ("parameters.tsv", "measurements.tsv", "profiles.tsv", "starts.tsv", "report.html")
@@ -44,9 +45,10 @@ def calibrate(
     starts: int = 10,
     seed: int = 1,
     workers: int = 1,
+    profiled: Collection[str] | None = None,
     progress: Callable[[str, int, int], None] | None = None,
 ) -> Calibration:
-    """Fit a problem, profile every parameter and write tables and a report.
+    """Fit a problem, profile its parameters and write tables and a report.
 
     Parameters
     ----------
@@ -58,6 +60,8 @@ def calibrate(
         See `fit`.
     workers
         Threads of the solver.
+    profiled
+        Parameters to profile; every fitted one by default.
     progress
         Called with what is done, how much of it, and how much there is.
 
@@ -66,10 +70,15 @@ def calibrate(
     SimulationError
         If the experiments cannot be solved.
     InputError
-        If the folder holds something else.
+        If the folder holds something else, or a parameter to profile is not fitted.
     """
     from estradyn.calibration.page import calibration_html
 
+    names = [item.name for item in problem.free]
+    wanted = names if profiled is None else profiled
+    for name in wanted:
+        if name not in names:
+            raise InputError(f"'{name}' is not fitted; fitted are {', '.join(names)}")
     with output_folder(out, FILES) as folder:
         predictor = Predictor(problem, workers=workers)
 
@@ -79,10 +88,13 @@ def calibrate(
 
         fitted = fit(predictor, starts=starts, seed=seed, progress=searching)
         profiles = []
-        for place in range(len(problem.free)):
+        for place, name in enumerate(names):
             if progress is not None:
-                progress("profiling the parameters", place, len(problem.free))
-            profiles.append(profile_likelihood(predictor, fitted, place))
+                progress("profiling the parameters", place, len(names))
+            chosen = name in wanted
+            profiles.append(
+                profile_likelihood(predictor, fitted, place) if chosen else no_profile(name)
+            )
         found = Calibration(problem, fitted, tuple(profiles))
         for name, text in _tables(found).items():
             (folder / name).write_text(text, encoding="utf-8")

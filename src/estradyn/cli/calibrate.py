@@ -23,6 +23,12 @@ def calibrate(
     workers: Annotated[
         int | None, typer.Option("--workers", min=1, help="Threads to use; all cores without it.")
     ] = None,
+    profile: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--profile", help="Profile this parameter; may be repeated. Without it, every one."
+        ),
+    ] = None,
     write_values: Annotated[
         bool,
         typer.Option(
@@ -34,7 +40,7 @@ def calibrate(
         typer.Option("--population", help="People whose value tables the fitted values belong to."),
     ] = None,
 ) -> None:
-    """Fit a PEtab problem from many starts, profile every parameter and write a report."""
+    """Fit a PEtab problem from many starts, profile its parameters and write a report."""
     import os
 
     from estradyn.calibration import calibrate as run
@@ -53,6 +59,7 @@ def calibrate(
             starts=starts,
             seed=seed,
             workers=workers or os.cpu_count() or 1,
+            profiled=profile or None,
             progress=progress,
         )
     if write_values:
