@@ -98,9 +98,13 @@ def _add_area(model: libsbml.Model, name: str) -> None:
         model.getElementBySId(name).getDerivedUnitDefinition(),
         model.getUnitDefinition(model.getTimeUnits()),
     )
-    product.setId(f"unit_of_{name}{AREA}")
-    model.addUnitDefinition(product)
-    _add_parameter(model, name + AREA, 0.0, product.getId(), constant=False)
+    unit = ""
+    # A model that states no units has none for an area.
+    if product is not None and product.getNumUnits() > 0:
+        unit = f"unit_of_{name}{AREA}"
+        product.setId(unit)
+        model.addUnitDefinition(product)
+    _add_parameter(model, name + AREA, 0.0, unit, constant=False)
     rule = model.createRateRule()
     rule.setVariable(name + AREA)
     rule.setMath(libsbml.parseL3Formula(name))
