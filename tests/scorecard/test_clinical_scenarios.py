@@ -14,7 +14,7 @@ from estradyn.errors import InputError
 from estradyn.evidence import EvidenceRow, MappingRow, Status, Use, mapping
 from estradyn.evidence.mapping import Comparison
 from estradyn.model import Output, load_patient_model
-from estradyn.scorecard import Target, regimens, targets_of
+from estradyn.scorecard import Target, cycles, regimens, targets_of
 from estradyn.scorecard.clinical import predict
 from estradyn.scorecard.course import Course
 from estradyn.scorecard.regimen_text import Regimen, read_regimen
@@ -38,7 +38,7 @@ def clinical_arms() -> list[str]:
     return sorted(
         f"{scenario.partition(': ')[0]}: {arm}"
         for scenario in scenarios
-        if scenario.partition(": ")[0] not in PEOPLE
+        if scenario.partition(": ")[0] not in {*PEOPLE, *cycles.PEOPLE}
         for arm in scenario.partition(": ")[2].split(AGAINST)
     )
 
