@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from estradyn.calibration.value_tables import write_fitted_values
-from estradyn.engine import CompiledModel, DoseSchedule, Solution, solve
+from estradyn.engine import CompiledModel, DoseSchedule, Solution, compile_model, solve
 from estradyn.model import OdeModel, ParameterTable, load_model
 from estradyn.model.composition import drug_records
 from estradyn.model.patient_model import PATIENT
@@ -24,7 +24,7 @@ Array = NDArray[np.float64]
 
 HOURS_PER_DAY = 24.0
 
-BONE_AND_LIPIDS = re.compile(r"\s*(bone|lipids)(:|_\w+_input\s*:=)")
+BONE_AND_LIPIDS = re.compile(r"\s*(bone|lipids)(:|\.|_\w+_input\s*:=)")
 """Lines of the patient's text that put in these two modules and wire them."""
 
 
@@ -80,8 +80,8 @@ def draw(
     return {name: drawn[name] for name in names if name in drawn}, candidates.traits
 
 
-def tumor_model(drug: str) -> OdeModel:
-    """Read the patient with one drug, without bone, calcium and lipids.
+def tumor_model(*drugs: str, modules: tuple[str, ...] = ()) -> OdeModel:
+    """Read the patient with some drugs, without bone, calcium and lipids.
 
     These do not act back on the tumor, so what flare, response and progression need costs a third.
     """
@@ -91,7 +91,7 @@ def tumor_model(drug: str) -> OdeModel:
         lines = patient.read_text(encoding="utf-8").splitlines(keepends=True)
         kept = [line for line in lines if not BONE_AND_LIPIDS.match(line)]
         patient.write_text("".join(kept), encoding="utf-8")
-        return load_model(patient, drugs=(drug,), modules=())
+        return load_model(patient, drugs=drugs, modules=modules)
 
 
 def treat(
@@ -115,6 +115,49 @@ def treat(
         parameters,
         days * HOURS_PER_DAY,
         doses,
+        patients=patients,
+        initial_states=initial_states,
+        workers=workers,
+    )
+
+
+def compile_even(
+    model: OdeModel, outputs: tuple[str, ...], drugs: tuple[str, ...]
+) -> CompiledModel:
+    """Compile a model for `treat_evenly` with these drugs."""
+    records = drug_records(models_directory())
+    return compile_model(model, outputs, inflow_states=[records[drug].dose_state for drug in drugs])
+
+
+def treat_evenly(
+    compiled: CompiledModel,
+    parameters: Mapping[str, Array],
+    daily: Mapping[str, float],
+    days: Array,
+    *,
+    initial_states: Array | None = None,
+    workers: int = 2,
+) -> Solution:
+    """Give drugs as a constant flow, in mg per day, and read the outputs on the given days.
+
+    Levels then lack their daily swing, which matters little for tumors (drugs here have half-lives
+    of two days and more, cells turn over in weeks); without a jump each day the solver takes forty
+    times fewer steps.
+    """
+    patients = len(next(iter(parameters.values())))
+    records = drug_records(models_directory())
+    last = float(days[-1])
+    flows = [
+        DoseSchedule.infusions(
+            np.arange(patients), 0.0, last * HOURS_PER_DAY, records[drug].dose_state, dose * last
+        )
+        for drug, dose in daily.items()
+    ]
+    return solve(
+        compiled,
+        parameters,
+        days * HOURS_PER_DAY,
+        DoseSchedule.together(flows),
         patients=patients,
         initial_states=initial_states,
         workers=workers,

@@ -36,6 +36,7 @@ def test_every_shipped_record_is_complete_and_speaks_of_its_drug():
         *("toremifene", "tamoxifen", "raloxifene", "clomiphene", "fulvestrant"),
         *("anastrozole", "letrozole", "exemestane"),
         *("goserelin", "triptorelin"),
+        *("pamidronate", "saline"),
     }
     for name, record in records.items():
         assert record.fields["title"].lower() == name

@@ -100,7 +100,8 @@ def test_receptor_and_what_it_drives_fall_as_in_biopsies(on_fulvestrant):
     for dose, doses in ((500.0, LOADED), (250.0, monthly(250.0))):
         found = on_fulvestrant.treated(names, doses, [0.0, MONTH - 0.01])
         losses[dose] = [100.0 * (1.0 - found[name][1] / found[name][0]) for name in names]
-    assert losses[500.0] == pytest.approx([50.3, 80.5], abs=10.0)  # KI20, KI22
+    assert losses[500.0] == pytest.approx([50.3, 80.5], abs=11.0)  # KI20, KI22
+    assert losses[250.0] == pytest.approx([13.7, 46.3], abs=11.0)  # KI21, KI23
     # As in KI20 to KI23 the higher dose takes more, and what the receptor drives falls further.
     for place in range(2):
         assert 5.0 < losses[250.0][place] < losses[500.0][place] - 20.0

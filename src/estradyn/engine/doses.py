@@ -145,6 +145,25 @@ class DoseSchedule:
             names,
         )
 
+    def only(self, chosen: NDArray[np.bool_]) -> DoseSchedule:
+        """Return the doses chosen, one flag for each row of the schedule."""
+        return replace(
+            self,
+            patient=self.patient[chosen],
+            time=self.time[chosen],
+            state=self.state[chosen],
+            amount=self.amount[chosen],
+            to_inflow=self.to_inflow[chosen],
+        )
+
+    def of_patients(self, chosen: NDArray[np.int64]) -> DoseSchedule:
+        """Return the doses of some patients, numbered anew in the order of `chosen`."""
+        largest = max(int(self.patient.max(initial=-1)), int(chosen.max(initial=-1)))
+        place = np.full(largest + 1, -1, dtype=np.int64)
+        place[chosen] = np.arange(chosen.size)
+        kept = self.only(place[self.patient] >= 0)
+        return replace(kept, patient=place[kept.patient])
+
 
 NO_DOSES = DoseSchedule.together(())
 

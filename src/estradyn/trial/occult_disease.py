@@ -49,7 +49,10 @@ EVENT_COLUMNS = {
 _READ_BY_ENDPOINTS = ("tumor_er_positive",)
 """Drawn values that an endpoint tells women apart by."""
 
-_READ_FROM_A_TUMOR = ("ki67", "fdg_uptake", "fes_uptake")
+_READ_FROM_A_TUMOR = (
+    *("ki67", "fdg_uptake", "fes_uptake"),
+    *("tumor_estrogen_receptor", "tumor_progesterone_receptor"),
+)
 
 
 def with_occult_lesions(

@@ -191,6 +191,7 @@ def record_outcomes(
             dtype="Int8",
         ),
         "calcium_peak": calcium_peak,
+        **{name: number_column(values, failed) for name, values in group.managed.items()},
         "best_change_percent": best_change,
         "true_response_day": number_column(response_day, failed),
     }

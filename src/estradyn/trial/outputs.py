@@ -21,6 +21,7 @@ MEASURED_OUTPUTS: Mapping[Measurement, tuple[str, ...]] = {
     Measurement.TUMOR_VOLUME: ("soft_tissue_tumor_volume",),
     Measurement.FDG_UPTAKE: ("fdg_uptake",),
     Measurement.FES_UPTAKE: ("fes_uptake",),
+    Measurement.HORMONE_RECEPTORS: ("tumor_estrogen_receptor", "tumor_progesterone_receptor"),
     Measurement.GONADOTROPINS: ("follicle_stimulating_hormone", "luteinizing_hormone"),
     Measurement.TESTOSTERONE: ("testosterone_concentration",),
     Measurement.SHBG: ("sex_hormone_binding_globulin",),

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from estradyn.engine import (
     CompiledModel,
     DoseSchedule,
     PatientStatus,
+    Solution,
     SolverOptions,
     compile_model,
     model_hash,
@@ -28,6 +31,7 @@ from estradyn.model import (
 from estradyn.model.co_medication import with_co_medication
 from estradyn.population import Drawn, Population, engine_baseline, stream_population
 from estradyn.trial.drugs import Drugs, known_drugs
+from estradyn.trial.management import Managed, managed, managed_doses
 from estradyn.trial.occult_disease import with_occult_lesions
 from estradyn.trial.outputs import needed_outputs
 from estradyn.trial.schedule import HOURS_PER_DAY, dose_schedule
@@ -115,25 +119,77 @@ class PatientSimulation:
             self._model.co_medication,
             self._model.model,
         )
-        solution = solve(
-            self._compiled,
-            parameters,
-            days * HOURS_PER_DAY,
-            doses,
-            initial_states=population.initial_states,
-            options=self._options,
-            workers=self._workers,
-        )
+        solution = self._solve(parameters, doses, population.initial_states, days)
         patients = SimulatedPatients(
             patient_ids=population.patient_ids,
             traits=population.traits,
             parameters=population.parameters,
-            status=np.array([PatientStatus(code).name.lower() for code in solution.status]),
+            status=_status_words(solution),
             succeeded=solution.succeeded,
             trajectories=solution.values,
         )
+        rules = self._study.management.hypercalcemia
+        if rules is not None:
+            found = managed(self._study, rules, arm_index, patients, days, self)
+            doses = managed_doses(self._study, rules, doses, found, self._model.drugs)
+            patients = self._solved_again(
+                patients, found, parameters, doses, population.initial_states, days
+            )
         names = [output.name for output in self._outputs]
         return with_occult_lesions(self._study, patients, days, names)
+
+    def _solve(
+        self,
+        parameters: Mapping[str, Any],
+        doses: DoseSchedule,
+        initial_states: Array | None,
+        days: Array,
+    ) -> Solution:
+        return solve(
+            self._compiled,
+            parameters,
+            days * HOURS_PER_DAY,
+            doses,
+            initial_states=initial_states,
+            options=self._options,
+            workers=self._workers,
+        )
+
+    def _solved_again(
+        self,
+        patients: SimulatedPatients,
+        found: Managed,
+        parameters: Mapping[str, Any],
+        doses: DoseSchedule,
+        initial_states: Array | None,
+        days: Array,
+    ) -> SimulatedPatients:
+        """Simulate those on whom the management acts with what it gives and ends."""
+        again = np.flatnonzero(found.acted)
+        columns = {
+            "hypercalcemia_treated_day": found.treated_day,
+            "drug_stopped_day": found.stopped_day,
+        }
+        if not again.size:
+            return replace(patients, managed=columns)
+        size = patients.patient_ids.size
+        theirs = {
+            name: np.broadcast_to(values, (size,))[again] for name, values in parameters.items()
+        }
+        states = None if initial_states is None else initial_states[again]
+        solution = self._solve(theirs, doses.of_patients(again), states, days)
+        status, succeeded = patients.status.astype("U32"), patients.succeeded.copy()
+        trajectories = patients.trajectories.copy()
+        status[again] = _status_words(solution)
+        succeeded[again] = solution.succeeded
+        trajectories[again] = solution.values
+        return replace(
+            patients,
+            status=status,
+            succeeded=succeeded,
+            trajectories=trajectories,
+            managed=columns,
+        )
 
     def provenance(self) -> Mapping[str, Any]:
         """Hashes of model and tables, and the tolerances of the solver."""
@@ -145,6 +201,10 @@ class PatientSimulation:
             "relative_tolerance": self._options.relative_tolerance,
             "absolute_tolerance": "by size of state" if tolerance is None else tolerance,
         }
+
+
+def _status_words(solution: Solution) -> NDArray[np.str_]:
+    return np.array([PatientStatus(code).name.lower() for code in solution.status])
 
 
 def parameters_of(study: Study) -> ParameterTable:

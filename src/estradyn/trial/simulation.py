@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import numpy as np
@@ -35,6 +35,9 @@ class SimulatedPatients:
         Whether each patient's numbers may be used.
     trajectories
         Model outputs, shape (patients, times, outputs); NaN for a patient who failed.
+    managed
+        Days on which the management of flare acted on each patient, by name of column, NaN where it
+        did not; shape (patients,) each. Empty in a study without it.
     """
 
     patient_ids: NDArray[np.int64]
@@ -43,6 +46,7 @@ class SimulatedPatients:
     status: NDArray[np.str_]
     succeeded: NDArray[np.bool_]
     trajectories: Array
+    managed: Mapping[str, Array] = field(default_factory=dict)
 
 
 class Simulation(Protocol):

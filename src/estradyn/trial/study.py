@@ -100,6 +100,7 @@ class Measurement(StrEnum):
     TUMOR_VOLUME = "tumor_volume"
     FDG_UPTAKE = "fdg_uptake"
     FES_UPTAKE = "fes_uptake"
+    HORMONE_RECEPTORS = "hormone_receptors"
     GONADOTROPINS = "gonadotropins"
     TESTOSTERONE = "testosterone"
     SHBG = "shbg"
@@ -512,6 +513,44 @@ class HypercalcemiaDefinition(_Section):
     onset_window: PositiveDays = Field(default=42.0, description="a time such as '6 week'")
 
 
+class HypercalcemiaManagement(_Section):
+    """What is done when a visit measures too much calcium; see `estradyn.trial.management`.
+
+    Attributes
+    ----------
+    treat_above
+        Measured calcium from which hypercalcemia is treated, once, mmol/L.
+    give
+        Regimens of that treatment; their days count from the visit.
+    stop_above
+        Measured calcium from which the drugs of the arm are ended for good, mmol/L; None never.
+    """
+
+    treat_above: MillimolesPerLitre = Field(default=2.75, description="such as '2.75 mmol/L'")
+    give: tuple[Regimen, ...] = Field(
+        min_length=1, max_length=20, description="a list of regimens, each with drug, dose and at"
+    )
+    stop_above: MillimolesPerLitre | None = Field(default=None, description="such as '3.4 mmol/L'")
+
+    @model_validator(mode="after")
+    def _stop_is_not_below(self) -> HypercalcemiaManagement:
+        if self.stop_above is not None and self.stop_above < self.treat_above:
+            raise fault(
+                f"{self.stop_above:g} mmol/L",
+                f"at least the {self.treat_above:g} mmol/L of treat_above",
+                ("stop_above",),
+            )
+        return self
+
+
+class Management(_Section):
+    """What is done about a flare while the trial runs; nothing that is not stated."""
+
+    hypercalcemia: HypercalcemiaManagement | None = Field(
+        default=None, description="a mapping with give, treat_above and stop_above"
+    )
+
+
 class OffStudy(_Section):
     """When a patient leaves the study.
 
@@ -556,6 +595,7 @@ class Study(_Section):
     hypercalcemia: HypercalcemiaDefinition = Field(
         default=HypercalcemiaDefinition(), description="a mapping with threshold, onset_window"
     )
+    management: Management = Field(default=Management(), description="a mapping with hypercalcemia")
     off_study: OffStudy = Field(
         default=OffStudy(), description="a mapping with rule and flare_window"
     )
@@ -593,6 +633,7 @@ class Study(_Section):
                     raise fault(f"more than {MOST_DOSES} doses", f"at most {MOST_DOSES} doses", at)
         for place, visits in enumerate(self.visits):
             self._check_visits(visits, ("visits", place), limit)
+        self._check_management()
         return self
 
     @property
@@ -600,6 +641,23 @@ class Study(_Section):
         """Tumor imaging of a trial that has some, as every trial but a neoadjuvant one must."""
         assert self.scans is not None
         return self.scans
+
+    def _check_management(self) -> None:
+        if self.management.hypercalcemia is None:
+            return
+        at: FieldPath = ("management", "hypercalcemia")
+        if self.setting is not Setting.METASTATIC:
+            raise fault(
+                f"treatment of hypercalcemia in the setting '{self.setting}'",
+                "it in the setting 'metastatic' only",
+                at,
+            )
+        if not any(Measurement.CALCIUM in visits.measure for visits in self.visits):
+            raise fault(
+                "treatment of hypercalcemia that no visit looks for",
+                "it beside visits that measure calcium",
+                at,
+            )
 
     def _check_scans(self, limit: str) -> None:
         if self.scans is None:
@@ -718,8 +776,14 @@ def with_overrides(
 
 
 def given_drugs(study: Study) -> tuple[str, ...]:
-    """Return the drugs that the arms of a study name, each once, in alphabetical order."""
-    return tuple(sorted({regimen.drug for arm in study.arms for regimen in arm.regimens}))
+    """Return the drugs that a study names, each once, in alphabetical order.
+
+    They are those of its arms and those that its management of flare may give.
+    """
+    planned = {regimen.drug for arm in study.arms for regimen in arm.regimens}
+    rules = study.management.hypercalcemia
+    rescue = set() if rules is None else {regimen.drug for regimen in rules.give}
+    return tuple(sorted(planned | rescue))
 
 
 def _validate(text: StudyText, drugs: Drugs | None) -> Study:
