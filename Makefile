@@ -40,6 +40,8 @@ calibrate: $(READY)
 	$(BIN)/estradyn calibrate calibration/hypogonadal_men/problem.yaml --write-values --population hypogonadal_men
 	$(BIN)/python calibration/flare_and_response.py
 	$(BIN)/python calibration/hypercalcemia.py
+	$(BIN)/python calibration/settings.py
+	$(BIN)/python calibration/receptor_loss.py
 
 # Needs uv; the lock holds every platform and no address.
 lock:

@@ -70,8 +70,8 @@ ARMS: Mapping[str, Mapping[str, float]] = {
 }
 DRUGS = ("anastrozole", "letrozole", "tamoxifen")
 
-# Spreads that an earlier run left where they began are not fitted: those of loss, of dependence and of
-# stroma.
+# Spreads that an earlier run left where they began are not fitted: those of loss, of dependence
+# and of stroma.
 PARAMETERS = (
     Parameter("receptor_antagonism", 0.965, 0.7, "logit"),
     Parameter("tumor_birth_rate", 0.00085, 0.4),
@@ -146,23 +146,23 @@ class Primaries:
 def terms(seen: Mapping[str, Seen]) -> Sequence[Term]:
     """The targets: Ki-67 and response in P024, IMPACT and PROACT, volume in Dixon, and growth.
 
-    Untreated receptor-positive cancers double in 157 to 241 days by repeated ultrasound (sources in
-    the table). IMPACT and PROACT measured by caliper after three months, P024 by palpation and
-    ultrasound after four.
+    Untreated receptor-positive cancers double in 157 to 241 days by repeated ultrasound (sources
+    in the table). IMPACT and PROACT measured by caliper after three months, P024 by palpation and
+    ultrasound after four. Shares in which Ki-67 fell count with the standard error that their
+    number gives.
     """
     tamoxifen, letrozole, anastrozole, both = (seen[name] for name in ARMS)
     at = {day: int(np.flatnonzero(day == DAYS)[0]) for day in (14.0, 84.0, 91.0, 112.0)}
-    percent = 0.05
     return (
-        Term("Ki-67 day 14, anastrozole (KI01)", anastrozole.ki67_ratio[at[14.0]], 0.24, percent),
-        Term("Ki-67 day 84, anastrozole (KI02)", anastrozole.ki67_ratio[at[84.0]], 0.18, percent),
+        Term("Ki-67 day 14, anastrozole (KI01)", anastrozole.ki67_ratio[at[14.0]], 0.24, 0.04),
+        Term("Ki-67 day 84, anastrozole (KI02)", anastrozole.ki67_ratio[at[84.0]], 0.18, 0.04),
         Term("Ki-67 day 14, tamoxifen (KI03)", tamoxifen.ki67_ratio[at[14.0]], 0.41, 0.03),
         Term("Ki-67 day 84, tamoxifen (KI04)", tamoxifen.ki67_ratio[at[84.0]], 0.38, 0.03),
-        Term("Ki-67 day 112, letrozole (KI07)", letrozole.ki67_ratio[at[112.0]], 0.13, percent),
-        Term("Ki-67 day 112, tamoxifen (KI08)", tamoxifen.ki67_ratio[at[112.0]], 0.25, percent),
-        Term("Ki-67 fell, anastrozole (KI15)", anastrozole.ki67_fell[at[14.0]], 0.93, 0.03),
-        Term("Ki-67 fell, tamoxifen (KI16)", tamoxifen.ki67_fell[at[14.0]], 0.85, 0.04),
-        Term("Ki-67 fell, both (KI17)", both.ki67_fell[at[14.0]], 0.84, 0.04),
+        Term("Ki-67 day 112, letrozole (KI07)", letrozole.ki67_ratio[at[112.0]], 0.13, 0.04),
+        Term("Ki-67 day 112, tamoxifen (KI08)", tamoxifen.ki67_ratio[at[112.0]], 0.25, 0.04),
+        Term("Ki-67 fell, anastrozole (KI15)", anastrozole.ki67_fell[at[14.0]], 0.93, 0.034),
+        Term("Ki-67 fell, tamoxifen (KI16)", tamoxifen.ki67_fell[at[14.0]], 0.85, 0.049),
+        Term("Ki-67 fell, both (KI17)", both.ki67_fell[at[14.0]], 0.84, 0.055),
         Term("palpation, letrozole (KI26)", letrozole.responds("palpation", 122.0), 0.55, 0.03),
         Term("palpation, tamoxifen (KI27)", tamoxifen.responds("palpation", 122.0), 0.36, 0.03),
         Term("ultrasound, letrozole (KI28)", letrozole.responds("ultrasound", 122.0), 0.35, 0.03),
@@ -196,7 +196,7 @@ SCAN_DAYS = np.arange(0.0, 5.0 * YEARS + 1.0, 26 * 7.0)
 FOUND_VOLUME = np.pi / 6.0
 """mL of a sphere of 10 mm, from which a lesion is found."""
 
-EARLY_WOMEN = 6000
+EARLY_WOMEN = 4000
 RISK_FACTOR = 20.0
 """How many times more lesions than there are, for a rate ratio from few women; it is taken from
 -log(1 - incidence), which does not saturate."""
@@ -255,7 +255,7 @@ class EarlyDisease:
             RISK_FACTOR * rate / YEARS,
             doubling[:, 0] / HOURS_PER_DAY,
             gaps[positive],
-            new_volume=(traits | parameters)["lesions_new_lesion_volume"][positive],
+            new_volume=(traits | parameters)["new_lesion_volume"][positive],
             found_volume=FOUND_VOLUME,
         )
         return float(-np.log1p(-(largest[:, 1:] >= FOUND_VOLUME).any(axis=1).mean()))

@@ -72,7 +72,8 @@ def test_frozen_tumor_keeps_its_volume_under_any_drive(tumor):
 
 
 def test_deprivation_shrinks_a_dependent_tumor_until_resistant_cells_take_over(tumor):
-    deprived = follow(tumor, 0.1, growth_dependence_logit=3.0, resistant_logit=-5.0)
+    fit = {"growth_dependence_logit": 3.0, "resistant_logit": -5.0, "resistant_fitness": 0.7}
+    deprived = follow(tumor, 0.1, **fit)
     volume = deprived["soft_tissue_tumor_volume"]
     smallest = volume.argmin()
     assert volume[smallest] < 0.3 * volume[0]
@@ -98,7 +99,7 @@ def test_serm_resistant_cells_escape_a_serm_and_not_the_loss_of_estradiol(tumor)
 
 
 def test_cells_resistant_to_everything_end_both(tumor):
-    mixed = MIXED | {"resistant_logit": -2.0}
+    mixed = MIXED | {"resistant_logit": -2.0, "resistant_fitness": 0.7}
     for estradiol_drive in (0.1, 1.0):
         volume = follow(tumor, 0.1, estradiol_drive=estradiol_drive, **mixed)
         volume = volume["soft_tissue_tumor_volume"]

