@@ -72,7 +72,7 @@ def test_frozen_tumor_keeps_its_volume_under_any_drive(tumor):
 
 
 def test_deprivation_shrinks_a_dependent_tumor_until_resistant_cells_take_over(tumor):
-    fit = {"growth_dependence_logit": 3.0, "resistant_logit": -5.0, "resistant_fitness": 0.7}
+    fit = {"growth_dependence_logit": 3.0, "resistant_logit": -4.0, "resistant_fitness": 0.7}
     deprived = follow(tumor, 0.1, **fit)
     volume = deprived["soft_tissue_tumor_volume"]
     smallest = volume.argmin()
