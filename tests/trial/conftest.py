@@ -68,6 +68,9 @@ OUTPUTS = {
     "ldl": ("mmol/L", "ldl_change", "percent"),
     "hdl": ("mmol/L", "hdl_change", "percent"),
     "triglycerides": ("mmol/L", "triglycerides_change", "percent"),
+    "lipoprotein_a": ("dimensionless", "lipoprotein_a_change", "percent"),
+    "apolipoprotein_a1": ("dimensionless", "apolipoprotein_a1_change", "percent"),
+    "apolipoprotein_b": ("dimensionless", "apolipoprotein_b_change", "percent"),
 }
 
 
