@@ -38,6 +38,9 @@ calibrate: $(READY)
 	$(BIN)/estradyn calibrate calibration/men/problem.yaml --write-values --population men
 	$(BIN)/python calibration/make_model.py --population hypogonadal_men calibration/hypogonadal_men
 	$(BIN)/estradyn calibrate calibration/hypogonadal_men/problem.yaml --write-values --population hypogonadal_men
+	$(BIN)/python calibration/make_model.py calibration/estrogens
+	$(BIN)/estradyn calibrate calibration/estrogens/problem.yaml --write-values
+	$(BIN)/python calibration/estrogen_spread.py
 	$(BIN)/python calibration/flare_and_response.py
 	$(BIN)/python calibration/hypercalcemia.py
 	$(BIN)/python calibration/settings.py

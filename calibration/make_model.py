@@ -7,8 +7,8 @@ Run from anywhere, on one or more folders::
 
 Without a population she is a postmenopausal woman. Every value is its table's median; she has no
 bone metastases, and CYP2D6 of normal activity. She takes the drugs whose doses `conditions.tsv`
-states, and has the memories and areas under curves that `observables.tsv` reads. The file is made
-anew for each calibration, so that it never differs from the model.
+states, and has the memories, areas under curves and quantities of assays that `observables.tsv`
+reads. The file is made anew for each calibration, so that it never differs from the model.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import csv
 from pathlib import Path
 
 from estradyn.calibration import AREA, AT_START, experiment_sbml
+from estradyn.model.assays import assay_parameters
 
 TYPICAL = {"has_bone_metastases": 0.0, "tamoxifen_poor_metabolizer": 0.0}
 
@@ -28,6 +29,7 @@ def main(folder: Path, population: str | None = None) -> Path:
     drugs = [name.removesuffix("_dose") for name in columns if name.endswith("_dose")]
     formulas = " ".join(row["observableFormula"] for row in _rows(folder / "observables.tsv"))
     words = formulas.replace("(", " ").replace(")", " ").split()
+    quantities = assay_parameters().by_name
     path = folder / "model.xml"
     path.write_text(
         experiment_sbml(
@@ -41,6 +43,7 @@ def main(folder: Path, population: str | None = None) -> Path:
             },
             areas=_before(AREA, words),
             population=population,
+            constants={name: quantities[name].value for name in words if name in quantities},
         )
     )
     return path

@@ -27,6 +27,7 @@ from estradyn.errors import InputError, ParameterError
 from estradyn.evidence import evidence_rows
 from estradyn.model import export_sbml, load_parameters
 from estradyn.model.co_medication import read_co_medication
+from estradyn.model.assays import assay_parameters
 from estradyn.model.sbml import model_from_sbml
 from estradyn.model.sources import models_directory
 from estradyn.trial.people import known_people
@@ -257,18 +258,21 @@ def test_a_shipped_problem_quotes_its_evidence_rows(shipped: Path) -> None:
         # A peak is quoted by its time: uptake and loss are alike then. A range is read by its ends.
         quoted = item.time if "peaking" in item.observable else abs(item.value)
         days = quoted / 24.0
+        left = 100.0 - quoted
         found = [abs(float(number)) for number in printed]
         assert any(
-            number == pytest.approx(value) for number in found for value in (quoted, days)
+            number == pytest.approx(value) for number in found for value in (quoted, days, left)
         ), item.dataset
-    table = load_parameters(population=population_of(shipped.parent))
-    fitted = {row.name for row in table.rows if row.evidence_class.value == "fitted"}
+    own = load_parameters(population=population_of(shipped.parent))
+    shipped_rows = (*own.rows, *assay_parameters().rows)
+    fitted = {row.name for row in shipped_rows if row.evidence_class.value == "fitted"}
     assert {item.name for item in problem.free} <= fitted
 
 
 def test_shipped_values_are_those_that_fit(shipped: Path) -> None:
     problem = load_problem(shipped)
     own = load_parameters(population=population_of(shipped.parent)).by_name
+    own = own | assay_parameters().by_name
     vector = np.array([[own[item.name].value for item in problem.free]])
     predicted = Predictor(problem)(vector)[0]
     residuals = (predicted - problem.targets) / problem.standard_deviations

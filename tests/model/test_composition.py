@@ -144,8 +144,8 @@ def test_a_drug_without_a_record_is_refused():
 @pytest.mark.parametrize(
     ("name", "old", "new", "error", "words"),
     [
-        ("letrozole.md", "[inhibitor_binding]", "[bindings]", ModelError, "'bindings'; a drug can"),
-        ("letrozole.md", "[inhibitor_binding]", "inhibitor", InputError, "must be a list of names"),
+        ("letrozole.md", "[inhibitor_", "[bindings, in", ModelError, "'bindings'; a drug can"),
+        ("letrozole.md", "[inhibitor_", "in, [", InputError, "must be a list of names"),
         ("letrozole.md", "part: letrozole.ant", "part: ../x.ant", InputError, "beside the record"),
         ("letrozole.md", "part: letrozole.ant", "part: no.ant", ModelError, "cannot be read"),
         ("letrozole.ant", "(letrozole_inhibitor", "(inhibitor", ModelError, "no 'letrozole_inhib"),

@@ -168,9 +168,9 @@ ESTROGENS = (
 @pytest.mark.parametrize(
     ("drug", "dose", "lowest", "highest", "residual_estradiol", "residual_estrone_sulfate"),
     [
-        ("letrozole", 2.5, 98.9, 100.0, 5.9, 2.0),  # pk122, pk129
+        ("letrozole", 2.5, 98.9, 100.0, 5.3, 2.0),  # pk122; between pk127 and pk129
         ("letrozole", 0.5, 97.3, 99.1, None, None),  # pk121
-        ("anastrozole", 1.0, 96.2, 97.3, 10.1, 4.6),  # pk152, pk155, pk159
+        ("anastrozole", 1.0, 96.2, 97.3, 8.5, 4.6),  # pk152, pk155; between pk157 and pk159
         ("exemestane", 25.0, 97.4, 98.4, 7.8, None),  # pk201, pk202
     ],
 )
@@ -217,8 +217,9 @@ def test_ten_times_the_usual_anastrozole_brings_little_more(on_anastrozole):
     usual, tenfold = (
         on_anastrozole.over_a_day(names, {"anastrozole": dose}, 60)[0] for dose in (1.0, 10.0)
     )
-    # 3.3 % and 1.9 % of aromatase were left (pk152, pk153): less than tenfold, though not as flat.
-    assert 0.2 * usual < tenfold < 0.5 * usual
+    # 3.3 % and 1.9 % of aromatase were left (pk152, pk153).
+    assert tenfold / usual == pytest.approx(1.9 / 3.3, rel=0.1)
+    assert 1.9 / 1.5 < 100.0 * tenfold < 1.9 * 1.5
 
 
 def test_estrogens_come_back_slowly_after_exemestane_and_fast_after_its_levels(on_exemestane):
@@ -234,15 +235,13 @@ def test_estrogens_come_back_slowly_after_exemestane_and_fast_after_its_levels(o
 
 def test_two_reversible_inhibitors_compete(on_letrozole, on_anastrozole):
     both = Woman("letrozole", "anastrozole")
-    names = ESTROGENS[:1]
+    names = ("estrogen_inhibitor_binding",)
     (first,) = on_letrozole.over_a_day(names, {"letrozole": 2.5}, 60)
     (second,) = on_anastrozole.over_a_day(names, {"anastrozole": 1.0}, 60)
     (together,) = both.over_a_day(names, {"letrozole": 2.5, "anastrozole": 1.0}, 60)
-    # 1 + I adds the bindings; independent inhibitors would multiply their shares instead.
-    unreached = both.patient.parameters.by_name["estrogen_unreached_aromatase_share"].value
-    first, second, together = (
-        (activity - unreached) / (1.0 - unreached) for activity in (first, second, together)
-    )
-    binding = (1.0 / first - 1.0) + (1.0 / second - 1.0)
-    assert together == pytest.approx(1.0 / (1.0 + binding), rel=0.02)
-    assert together > 2.0 * first * second
+    # Their bindings add; independent inhibitors would multiply the shares that they leave.
+    assert together == pytest.approx(first + second, rel=0.02)
+    activity = ESTROGENS[:1]
+    (alone,) = on_letrozole.over_a_day(activity, {"letrozole": 2.5}, 60)
+    (with_both,) = both.over_a_day(activity, {"letrozole": 2.5, "anastrozole": 1.0}, 60)
+    assert 0.5 * alone < with_both < alone

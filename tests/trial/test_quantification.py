@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from estradyn.errors import ParameterError
+from estradyn.errors import ParameterError, StudyError
 from estradyn.model import load_patient_model, models_directory
 from estradyn.model.table_file import read_table
 from estradyn.trial.measurement import BELOW_LIMIT, censored
@@ -103,6 +103,29 @@ def test_an_assay_without_limit_reports_what_there_is(limited_run: Callable[...,
     rows = limited_run(LIMIT, reported)
     assert rows.loc[("estradiol", "12 week"), "value"] == 1.0
     assert "estradiol_below_quantification_limit" not in rows.index.get_level_values(0)
+
+
+def test_visits_are_read_by_the_assay_that_they_name(limited_run: Callable[..., Any]) -> None:
+    reported = "    below_quantification: reported\n"
+    named = "    assay: radioimmunoassay\n"
+    window = "    window: 3 day\n"
+    rows = limited_run(LIMIT, (window, window + reported + named))
+    # Estradiol is 1 pmol/L throughout and is read as more.
+    assert rows.loc[("estradiol", "12 week"), "value"] == pytest.approx(2.14)
+
+
+def test_visits_are_censored_at_the_limit_of_their_assay(limited_run: Callable[..., Any]) -> None:
+    window = "    window: 3 day\n"
+    rows = limited_run(LIMIT, (window, window + "    assay: radioimmunoassay\n"))
+    # 2.14 is read, above the limit of the model's own output and below the 3 pmol/L of the assay.
+    assert np.isnan(rows.loc[("estradiol", "12 week"), "value"])
+    assert rows.loc[("estradiol", "12 week"), "upper"] == 3.0
+
+
+def test_an_unknown_assay_is_refused(make_study: Callable[..., Study]) -> None:
+    window = "    window: 3 day\n"
+    with pytest.raises(StudyError, match=r"'bioassay'.*radioimmunoassay"):
+        make_study((window, window + "    assay: bioassay\n"))
 
 
 def test_shipped_limits_have_a_source() -> None:

@@ -10,6 +10,7 @@ state holds that of each output asked for, `<output>_area`.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 import libsbml
 
@@ -29,6 +30,7 @@ def experiment_sbml(
     values: Mapping[str, float] | None = None,
     areas: Sequence[str] = (),
     population: str | None = None,
+    constants: Mapping[str, float] = MappingProxyType({}),
 ) -> str:
     """Write a model with dose clocks, memories of its values before treatment and areas.
 
@@ -48,6 +50,8 @@ def experiment_sbml(
         Variables whose area under the curve since the start is `<name>_area`.
     population
         People whom a patient's model describes; those of its own text by default.
+    constants
+        Further constants, without unit, say of assays that observables read.
 
     Raises
     ------
@@ -64,6 +68,8 @@ def experiment_sbml(
     _add_memories(model, remembered)
     for name in areas:
         _add_area(model, name)
+    for name, value in constants.items():
+        _add_parameter(model, name, value, "dimensionless", constant=True)
     return str(libsbml.writeSBMLToString(document))
 
 

@@ -46,7 +46,8 @@ def calibrate(
     from estradyn.calibration import calibrate as run
     from estradyn.calibration import load_problem, write_fitted_values
     from estradyn.cli.progress import step_progress
-    from estradyn.model import load_parameters
+    from estradyn.model import ParameterTable, load_parameters
+    from estradyn.model.assays import assay_parameters
 
     if not problem_file.is_file():
         raise InputError("there is no such file", source=problem_file)
@@ -65,7 +66,9 @@ def calibrate(
     if write_values:
         pairs = zip(problem.free, found.fitted.values, strict=True)
         values = {item.name: float(value) for item, value in pairs}
-        for path in write_fitted_values(load_parameters(population=population), values):
+        own = load_parameters(population=population)
+        tables = ParameterTable((*own.rows, *assay_parameters().rows))
+        for path in write_fitted_values(tables, values):
             typer.echo(f"Changed {path}.")
     typer.echo(
         f"Wrote tables and {place / 'report.html'}: {len(problem.free)} parameters, "

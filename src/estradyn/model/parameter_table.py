@@ -245,6 +245,23 @@ def _read_rows(
     return rows
 
 
+def read_value_rows(path: Path) -> tuple[ParameterRow, ...]:
+    """Read a value table that belongs to no model: rows named `<stem>_<name>`, all of them traits.
+
+    Raises
+    ------
+    ParameterError
+        Naming file and line of a row that may not be used or stands twice.
+    """
+    rows: dict[str, ParameterRow] = {}
+    for cells in read_table(path, VALUE_COLUMNS):
+        row = _read_row(cells, f"{path.stem}_{cells.text('name')}", is_trait=True)
+        if row.name in rows:
+            raise row.error(f"'{row.name}' is given twice")
+        rows[row.name] = row
+    return tuple(rows.values())
+
+
 def read_overlay(
     table: ParameterTable, path: Path, absent: frozenset[str] = frozenset()
 ) -> ParameterTable:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
+
+from estradyn.model.assays import Reading
 
 Array = NDArray[np.float64]
 
@@ -131,6 +133,39 @@ class Course:
         return 100.0 * float(self.troughs[-1]) / self.before
 
     @property
+    def mean_remaining(self) -> float:
+        """Average over the interval after the last dose, in percent of the value before any."""
+        return 100.0 * self.average / self.before
+
+    @property
+    def time_of_lowest(self) -> float:
+        """Hours from the last dose to the lowest value after it."""
+        return float(self.hours[np.argmin(self.values)])
+
+    def read_by(self, reading: Reading, *, extrapolated: bool) -> Course:
+        """The course as an assay reads it.
+
+        Parameters
+        ----------
+        reading
+            What the assay reads of the variable.
+        extrapolated
+            Whether a reading below the limit of the assay is kept; else it counts as the limit.
+        """
+        limit = -np.inf if extrapolated or reading.limit is None else reading.limit
+
+        def read(true: Array) -> Array:
+            return np.maximum(reading.of(true), limit)
+
+        return replace(
+            self,
+            before=float(read(np.array([self.before]))[0]),
+            troughs=read(self.troughs),
+            values=read(self.values),
+            cycle_starts=read(self.cycle_starts),
+        )
+
+    @property
     def accumulation(self) -> float:
         """By how many percent more is left before the last cycle than before the second."""
         return 100.0 * (float(self.cycle_starts[-1]) / float(self.cycle_starts[0]) - 1.0)
@@ -167,5 +202,8 @@ STATISTICS: Mapping[str, tuple[Callable[[Course], float], str]] = {
     "remaining": (lambda course: course.remaining, "percent"),
     "fall": (lambda course: 100.0 - course.remaining, "percent"),
     "change": (lambda course: course.remaining - 100.0, "percent"),
+    "mean remaining": (lambda course: course.mean_remaining, "percent"),
+    "mean fall": (lambda course: 100.0 - course.mean_remaining, "percent"),
+    "time of lowest": (lambda course: course.time_of_lowest, "hour"),
 }
 """What is read from a course, and its unit, where {} is that of the variable."""

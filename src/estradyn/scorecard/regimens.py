@@ -9,9 +9,13 @@ alone.
 Where the scenario changes something beside the drug, an endpoint is that with it. Before an
 endpoint, `usual` is the same without it, `fold` and `relative` that with it over that without, as a
 ratio and in percent, `loss of` what is missing in percent, `excess of` how many percent more there
-is without it, and `rise of` the difference. Each is taken in every woman, and the prediction is the
-median over them; `share below <number> <unit> of <endpoint>` is the percent of women. Variables are
-read finely for a day after the last dose and more and more coarsely for ninety days.
+is without it, and `rise of` the difference. ` by <assay>` after a variable reads it by an assay of
+`models/assays/`, where a reading below the limit of the assay counts as the limit, or
+` by <assay> extrapolated` as what it would be. Each is taken in every woman, and the prediction is
+the median over them; `share below <number> <unit> of <endpoint>` is the percent of women. Variables
+are read finely for a day after the last dose and more and more coarsely for ninety days.
+
+How women differ, treated or not, is in `estradyn.scorecard.distributions`.
 """
 
 from __future__ import annotations
@@ -28,11 +32,20 @@ from estradyn.engine import DoseSchedule, compile_model, solve
 from estradyn.errors import InputError, UnitError
 from estradyn.evidence.times import parse_time
 from estradyn.model import PatientModel, load_patient_model, modules_giving
+from estradyn.model.assays import Reading, load_assay
 from estradyn.model.co_medication import with_co_medication
 from estradyn.model.table_file import read_table
 from estradyn.model.units import unit_ratio
 from estradyn.population import Population, stream_population
 from estradyn.scorecard.course import STATISTICS, Course, Courses, of_each
+from estradyn.scorecard.distributions import (
+    MOLAR_MASSES,
+    UNTREATED,
+    WOMEN,
+    is_distribution,
+    predict_distributions,
+    variables_of,
+)
 from estradyn.scorecard.prediction import Prediction, Progress
 from estradyn.scorecard.regimen_text import HOURS_PER_DAY, PEOPLE, Regimen, read_regimen
 from estradyn.scorecard.targets import Target
@@ -48,12 +61,6 @@ SEED = 20240611
 
 JUST_BEFORE = 1e-6
 """Hours by which a level before a dose is read early: at its own time the dose has been given."""
-
-HORMONE_MOLAR_MASSES: Mapping[str, float] = {
-    "estradiol_concentration": 272.38,
-    "testosterone_concentration": 288.42,
-}
-"""g/mol, of hormones that are published in mass."""
 
 MASS_UNITS = ("pg/mL", "ng/dL")
 
@@ -71,6 +78,7 @@ _COMPARISON = re.compile(rf"(?P<how>{'|'.join(_COMPARED)}) (?P<endpoint>.+)")
 _SHARE = re.compile(r"share below (?P<limit>\d+(?:\.\d+)?) (?P<unit>\S+) of (?P<endpoint>.+)")
 _SINGLE = "single "
 _RATIO = re.compile(r"(?P<molar>molar )?ratio of (?P<first>\w+) to (?P<second>\w+)")
+_READ = re.compile(r"(?P<variable>\w+)(?: by (?P<assay>\w+)(?P<beyond> extrapolated)?)?")
 
 AFTER_LAST_DOSE = np.unique(
     np.concatenate(
@@ -90,7 +98,11 @@ def predict_levels(
 ) -> Mapping[str, Prediction]:
     """Predict what is asked of drugs given to women, by id of the target."""
     by_drug: dict[tuple[str, str], dict[str, list[Target]]] = {}
+    of_women: dict[tuple[str, str], list[Target]] = {}
     for target in targets:
+        if is_distribution(target):
+            of_women.setdefault(_whom_and_what(target), []).append(target)
+            continue
         regimen = read_regimen(target.id, target.scenario)
         of_drug = by_drug.setdefault((regimen.people, regimen.drug), {})
         of_drug.setdefault(target.scenario, []).append(target)
@@ -102,35 +114,95 @@ def predict_levels(
             for target in asked
             for name in _variables(target.id, target.endpoint)
         }
-        drawn = _Patients(PEOPLE[people], drug, asked_for, patients or PATIENTS, workers)
+        drawn = _Patients(PEOPLE[people], (drug,), asked_for, patients or PATIENTS, workers)
         for done, (scenario, asked) in enumerate(scenarios.items(), start=1):
             given = _Given(drawn, read_regimen(asked[0].id, scenario))
             found.update({target.id: given.prediction(target) for target in asked})
             if progress is not None:
                 progress(f"levels of {drug}", done, len(scenarios))
+    for (people, drug), asked in of_women.items():
+        names = {name for target in asked for name in variables_of(target)}
+        drugs = (drug,) if drug else ()
+        drawn = _Patients(PEOPLE[people], drugs, names, patients or WOMEN, workers)
+        found.update(_distributions(drawn, people, asked, progress))
     return found
 
 
+def _whom_and_what(target: Target) -> tuple[str, str]:
+    """People and drug of a scenario; no drug where they are untreated."""
+    people, _, what = target.scenario.partition(": ")
+    if what == UNTREATED and people in PEOPLE:
+        return people, ""
+    regimen = read_regimen(target.id, target.scenario)
+    return regimen.people, regimen.drug
+
+
+def _distributions(
+    drawn: _Patients, people: str, asked: list[Target], progress: Progress | None
+) -> Mapping[str, Prediction]:
+    simulated: dict[str, Mapping[str, Array]] = {}
+
+    def levels_of(what: str) -> Mapping[str, Array]:
+        if what not in simulated:
+            simulated[what] = (
+                drawn.before_treatment()
+                if what == UNTREATED
+                else {
+                    name: of_each(lambda course: float(course.troughs[-1]), courses)
+                    for name, courses in drawn.courses(
+                        read_regimen(asked[0].id, f"{people}: {what}")
+                    ).items()
+                }
+            )
+        return simulated[what]
+
+    def read(assay: str, variable: str, levels: Array) -> Array:
+        return reading_of(drawn.model, assay, variable).of(levels)
+
+    return predict_distributions(asked, levels_of, drawn.model.model.unit_of, read, progress)
+
+
+def reading_of(model: PatientModel, assay: str, variable: str) -> Reading:
+    """What an assay reads of a variable.
+
+    Raises
+    ------
+    InputError
+        If it does not measure it.
+    ParameterError
+        If there is no such assay.
+    """
+    readings = load_assay(assay, model.outputs).readings
+    if variable not in readings:
+        raise InputError(f"the assay '{assay}' does not measure '{variable}'")
+    return readings[variable]
+
+
 class _Patients:
-    """People who take one drug, drawn once for all its regimens."""
+    """People who take one drug or none, drawn once for all its regimens."""
 
     def __init__(
-        self, population: str | None, drug: str, variables: set[str], patients: int, workers: int
+        self,
+        population: str | None,
+        drugs: tuple[str, ...],
+        variables: set[str],
+        patients: int,
+        workers: int,
     ):
         self._workers = workers
         # People without metastases: nothing of a tumor is read.
         self.model: PatientModel = load_patient_model(
-            drugs=(drug,),
+            drugs=drugs,
             modules=modules_giving(variables, population=population),
             setting=str(Setting.ADJUVANT),
             population=population,
         )
-        self._record = self.model.drugs[drug]
         self._variables = sorted(variables)
         for name in self._variables:
             if name not in self.model.model.unit_of:
                 raise InputError(
-                    f"a mapping asks for '{name}', which the model with {drug} does not have"
+                    f"a mapping asks for '{name}', which the model with "
+                    f"{' and '.join(drugs) or 'no drug'} does not have"
                 )
         self._compiled = compile_model(self.model.model, self._variables)
         (self._population,) = stream_population(
@@ -142,16 +214,29 @@ class _Patients:
             workers=workers,
         )
 
+    def before_treatment(self) -> dict[str, Array]:
+        """Levels before treatment, one value for each patient."""
+        people = self._population
+        start = solve(
+            self._compiled,
+            people.parameters,
+            np.array([0.0]),
+            initial_states=people.initial_states,
+            workers=self._workers,
+        )
+        return {name: start[name][:, 0] for name in self._variables}
+
     def courses(self, regimen: Regimen) -> dict[str, Courses]:
         """Give the doses and return what each variable does in each patient."""
         people: Population = self._population
-        amounts = regimen.milligrams * unit_ratio("mg", self._record.dose_unit)
+        (record,) = self.model.drugs.values()
+        amounts = regimen.milligrams * unit_ratio("mg", record.dose_unit)
         last = regimen.hours[-1]
         before_doses = regimen.hours[1:] - JUST_BEFORE
         due = last + regimen.interval
         times = np.unique(np.concatenate([before_doses, last + AFTER_LAST_DOSE, [0.0, due]]))
         schedule = DoseSchedule.from_records(
-            np.arange(len(people))[:, None], regimen.hours, self._record.dose_state, amounts
+            np.arange(len(people))[:, None], regimen.hours, record.dose_state, amounts
         )
         parameters = with_co_medication(
             people.parameters,
@@ -244,8 +329,11 @@ class _Given:
             if ratio["molar"]:
                 scale = self._molar_mass(ratio["second"]) / self._molar_mass(ratio["first"])
             return scale * first / second, "ratio"
-        statistic, variable = _parts(target.id, endpoint)
+        statistic, variable, assay, extrapolated = _parts(target.id, endpoint)
         own = courses[variable]
+        if assay:
+            reading = reading_of(self._model, assay, variable)
+            own = [one and one.read_by(reading, extrapolated=extrapolated) for one in own]
         unit = self._model.model.unit_of[variable]
         if statistic == "level":
             hour = parse_time(target.time).end * HOURS_PER_DAY
@@ -254,10 +342,10 @@ class _Given:
         scale = 1.0
         if "{}" in shape and target.unit.startswith("nmol") and variable in _mass_parameters():
             scale, unit = 1e6 / self._molar_mass(variable), "nmol/L"
-        if "{}" in shape and variable in HORMONE_MOLAR_MASSES and target.unit in MASS_UNITS:
+        if "{}" in shape and variable in MOLAR_MASSES and target.unit in MASS_UNITS:
             grams = f"{unit} * g/mol"
             scale, unit = (
-                HORMONE_MOLAR_MASSES[variable] * unit_ratio(grams, target.unit),
+                MOLAR_MASSES[variable] * unit_ratio(grams, target.unit),
                 target.unit,
             )
         return scale * of_each(read, own), shape.format(unit)
@@ -287,14 +375,17 @@ def _mass_parameters() -> Mapping[str, str]:
     return {line.text("variable"): line.text("parameter") for line in lines}
 
 
-def _parts(name: str, endpoint: str) -> tuple[str, str]:
+def _parts(name: str, endpoint: str) -> tuple[str, str, str, bool]:
+    """Statistic, variable, assay (empty for none) and whether it is extrapolated."""
     statistic, _, variable = endpoint.rpartition(" of ")
-    if statistic != "level" and statistic not in STATISTICS:
+    match = _READ.fullmatch(variable)
+    if match is None or (statistic != "level" and statistic not in STATISTICS):
         raise InputError(
             f"evidence '{name}': found the endpoint '{endpoint}', allowed is one of "
-            f"{', '.join(STATISTICS)}, level, followed by 'of' and a variable"
+            f"{', '.join(STATISTICS)}, level, followed by 'of', a variable and perhaps 'by' and an "
+            "assay"
         )
-    return statistic, variable
+    return statistic, match["variable"], match["assay"] or "", bool(match["beyond"])
 
 
 def _variables(name: str, endpoint: str) -> tuple[str, ...]:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from estradyn.evidence import PublishedValue, published_values
 from estradyn.model import Output
 from estradyn.trial import statistics
+from estradyn.trial.assays import as_read
 from estradyn.trial.endpoint_row import ArmTables, EndpointRow
 from estradyn.trial.occult_disease import EVENT_COLUMNS
 from estradyn.trial.setting_endpoints import event_times, neoadjuvant_rows, occult_rows
@@ -236,12 +237,13 @@ def _visit_rows(
     rows = []
     for visits, readings in zip(study.visits, tables.visits, strict=True):
         censors = visits.below_quantification is BelowQuantification.CENSORED
+        read_as = as_read(visits, tuple(outputs.values()))
         on_study = readings.days <= leaves[:, None]
         # Levels of several drugs of one arm are told apart by the names of the outputs.
         known = [name for name in readings.outputs if name in outputs]
         times_named = Counter(outputs[name].endpoint for name in known)
         for name in known:
-            output = outputs[name]
+            output = read_as[name]
             endpoint = output.endpoint if times_named[output.endpoint] == 1 else name
             values = np.where(on_study, readings.measured[name], np.nan)
             limit = output.quantification_limit if censors else None

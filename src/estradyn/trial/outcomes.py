@@ -11,6 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from estradyn.errors import ModelError
+from estradyn.trial.assays import as_read, assay_of
 from estradyn.trial.events import hypercalcemia, hypercalcemia_grade, symptomatic_flare
 from estradyn.trial.measurement import at_days, censored, read_laboratory, read_tumor
 from estradyn.trial.outputs import measured_outputs
@@ -223,9 +224,9 @@ def visit_readings(
 ) -> tuple[VisitReadings, ...]:
     """Measure a group of patients at every visit; parameters as in `record_outcomes`."""
     outputs = [output.name for output in simulation.outputs]
-    limit_of = {output.name: output.quantification_limit for output in simulation.outputs}
     readings = []
-    for number, series in enumerate(visit_series(study)):
+    planned = zip(study.visits, visit_series(study), strict=True)
+    for number, (visits, series) in enumerate(planned):
         on = actual_days(
             series.planned_days,
             series.window,
@@ -241,10 +242,13 @@ def visit_readings(
             for measurement, error in series.errors.items()
             for name in measured_outputs(measurement, study.arms[arm_index], simulation.drugs)
         }
+        assay = assay_of(visits, simulation.outputs)
         shape = (group.patient_ids.size, series.planned_days.size, len(errors))
         true = np.empty(shape)
         for place, name in enumerate(errors):
-            true[:, :, place] = at_days(days, group.trajectories[:, :, outputs.index(name)], on)
+            values = at_days(days, group.trajectories[:, :, outputs.index(name)], on)
+            read = assay.readings.get(name) if assay else None
+            true[:, :, place] = read.of(values) if read else values
         measured = read_laboratory(
             true,
             np.array(list(errors.values())),
@@ -253,7 +257,10 @@ def visit_readings(
             patient_ids=group.patient_ids,
             series=number,
         )
-        limits = [limit_of[name] if series.censored else None for name in errors]
+        read_as = as_read(visits, simulation.outputs)
+        limits = [
+            read_as[name].quantification_limit if series.censored else None for name in errors
+        ]
         measured = censored(measured, np.array(limits, dtype=np.float64))
         by_output = {name: measured[:, :, place] for place, name in enumerate(errors)}
         readings.append(VisitReadings(series.planned_days, on, by_output))

@@ -21,6 +21,7 @@ from pydantic import (
 )
 
 from estradyn.errors import StudyError
+from estradyn.model.assays import assay_names
 from estradyn.model.context import PATIENT
 from estradyn.model.people import POSTMENOPAUSAL_WOMEN
 from estradyn.trial.co_medication import known_co_medication
@@ -350,6 +351,9 @@ class Visits(_Section):
     below_quantification
         Whether values below the limit of their assay are censored, or reported as by an assay
         without limit.
+    assay
+        Assay that hormones are read by, one of `estradyn.model.assays.assay_names`; None reads what
+        the model holds, as mass spectrometry does.
     """
 
     name: _Text = Field(description="a short name of the visits")
@@ -368,6 +372,14 @@ class Visits(_Section):
     below_quantification: BelowQuantification = Field(
         default=BelowQuantification.CENSORED, description="censored or reported"
     )
+    assay: str | None = Field(default=None, description="name of an assay for hormones")
+
+    @field_validator("assay")
+    @classmethod
+    def _assay_is_known(cls, assay: str | None) -> str | None:
+        if assay is not None and assay not in assay_names():
+            raise fault(f"the assay '{assay}'", f"one of {', '.join(assay_names())}")
+        return assay
 
     @model_validator(mode="after")
     def _one_kind_of_schedule(self) -> Visits:
