@@ -26,8 +26,8 @@ from estradyn.engine import compile_model, solve
 from estradyn.errors import InputError, ParameterError
 from estradyn.evidence import evidence_rows
 from estradyn.model import export_sbml, load_parameters
-from estradyn.model.co_medication import read_co_medication
 from estradyn.model.assays import assay_parameters
+from estradyn.model.co_medication import read_co_medication
 from estradyn.model.sbml import model_from_sbml
 from estradyn.model.sources import models_directory
 from estradyn.trial.people import known_people
