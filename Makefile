@@ -32,15 +32,15 @@ slow: $(READY)
 calibrate: $(READY)
 	$(BIN)/python calibration/make_model.py calibration/exposure/*
 	for problem in calibration/exposure/*/problem.yaml; do $(BIN)/estradyn calibrate $$problem --write-values || exit 1; done
+	$(BIN)/python calibration/make_model.py calibration/estrogens
+	$(BIN)/estradyn calibrate calibration/estrogens/problem.yaml --write-values
+	$(BIN)/python calibration/estrogen_spread.py
 	$(BIN)/python calibration/make_model.py calibration/typical_woman
 	$(BIN)/estradyn calibrate calibration/typical_woman/problem.yaml --write-values
 	$(BIN)/python calibration/make_model.py --population men calibration/men
 	$(BIN)/estradyn calibrate calibration/men/problem.yaml --write-values --population men
 	$(BIN)/python calibration/make_model.py --population hypogonadal_men calibration/hypogonadal_men
 	$(BIN)/estradyn calibrate calibration/hypogonadal_men/problem.yaml --write-values --population hypogonadal_men
-	$(BIN)/python calibration/make_model.py calibration/estrogens
-	$(BIN)/estradyn calibrate calibration/estrogens/problem.yaml --write-values
-	$(BIN)/python calibration/estrogen_spread.py
 	$(BIN)/python calibration/flare_and_response.py
 	$(BIN)/python calibration/hypercalcemia.py
 	$(BIN)/python calibration/settings.py
