@@ -60,7 +60,7 @@ def models(tmp_path):
     (own / "folk.tsv").write_text(
         HEADER
         + "estrogen_gonadal_estradiol_share\t0.9\tdimensionless\tfixed\t\t\t\t\tassumed\tT\t\n"
-        + "estrogen_baseline_estradiol\t300\tpmol/L\tfixed\t\t\t\tpatient\tassumed\tTest\t\n"
+        + "estrogen_baseline_estradiol\t300\tpmol/L\tlognormal\t0.3\t50\t900\tpatient\tassumed\tTest\t\n"
     )
     (own / "folk_plausibility.tsv").write_text(
         "output\tlower\tupper\treason\tsource\n"
@@ -72,7 +72,7 @@ def models(tmp_path):
     )
     (own / "elders.md").write_text("---\ntitle: Elders\nextends: folk\n---\n\nElders.\n")
     (own / "elders.tsv").write_text(
-        HEADER + "estrogen_baseline_estradiol\t200\tpmol/L\tfixed\t\t\t\tpatient\tassumed\tTest\t\n"
+        HEADER + "estrogen_baseline_estradiol\t200\tpmol/L\tlognormal\t0.3\t50\t900\tpatient\tassumed\tTest\t\n"
     )
     return folder
 

@@ -14,7 +14,14 @@ import roadrunner
 from estradyn.model.sources import find_model, models_directory, sbml_text
 
 DAY, WEEK, YEAR = 24.0, 168.0, 8766.0
-INPUTS = {"estrogen_ratio", "osteolysis", "tumor_pthrp", "structural_activity"}
+INPUTS = {
+    "estrogen_ratio",
+    "osteolysis",
+    "tumor_pthrp",
+    "structural_activity",
+    "osteolysis_share",
+    "hydration",
+}
 NO_LOOP = {"filtration_fall_maximum": 0.0, "volume_loss_maximum": 0.0}
 PUBLISHED = {
     **NO_LOOP,

@@ -50,7 +50,7 @@ def test_a_value_is_within_outside_or_cannot_be_judged(
     result: TrialResult, value: float | None, verdict: Verdict
 ) -> None:
     first = comparisons(result.study.arms[0], "objective_response_rate", None, value, "percent")[0]
-    assert first.calibrated
+    assert not first.calibrated
     assert first.verdict is verdict
     assert "toremifene 60 mg" in first.about
 
@@ -63,7 +63,7 @@ def test_a_number_without_interval_gives_no_verdict_and_no_tally(result: TrialRe
 
 def test_agreement_is_counted_apart_for_calibrated_and_checked(result: TrialResult) -> None:
     arm = result.study.arms[0]
-    shown = comparisons(arm, "objective_response_rate", None, 21.0, "percent")
+    shown = comparisons(arm, "objective_response_rate", None, 22.0, "percent")
     by_label = {tally.label: tally for tally in tallies(shown)}
     assert by_label["calibrated to"].within == by_label["calibrated to"].compared == 1
     checked = by_label["only checked against"]

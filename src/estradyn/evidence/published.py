@@ -14,6 +14,7 @@ from estradyn.evidence.rows import EvidenceRow
 from estradyn.evidence.times import parse_time
 from estradyn.model.table_file import read_table
 
+_RANGE = re.compile(r"\d\s*-\s*\d")
 _ONE_DRUG = re.compile(r"[a-z]+: (?P<drug>[a-z]+) (?P<dose>\d+(?:\.\d+)?) mg/day")
 
 
@@ -106,13 +107,20 @@ def published_values(
     Returns
     -------
     list of PublishedValue
-        Numbers the model was calibrated to first, then those of the drug itself, then stand-ins;
-        empty where nothing is published.
+        Numbers of one dose before those of trials with several doses together; of these the ones
+        the model was calibrated to first, then those of the drug itself, then stand-ins; empty
+        where nothing is published.
     """
     found = [link for link in _links() if link.speaks_to(endpoint, drug, dose, day)]
     values = [_value(link, link.use_at(dose)) for link in found]
     own_first = [value for value in values if value is not None]
-    return sorted(own_first, key=lambda value: value.use is not Use.CALIBRATION)
+    return sorted(
+        own_first,
+        key=lambda value: (
+            _RANGE.search(value.row.dose) is not None,
+            value.use is not Use.CALIBRATION,
+        ),
+    )
 
 
 @lru_cache(maxsize=1)

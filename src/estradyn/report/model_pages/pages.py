@@ -114,6 +114,7 @@ def _index(
         plausibility=patient_model.plausibility,
         correlations=patient_model.parameters.correlations,
         traits=printed_parameters([row for row in rows if row.is_trait]),
+        own_values=printed_parameters([row for row in rows if _stands_at_the_top(row, joined)]),
         states=len(patient_model.model.states),
         parameters=len(rows),
         time_unit=patient_model.model.time_unit,
@@ -149,6 +150,13 @@ def _module_page(
         takes=[item for item in joined.connections if item.target in names],
         gives=[item for item in joined.connections if item.source in names],
         page_of=page_of,
+    )
+
+
+def _stands_at_the_top(row: ParameterRow, joined: Wiring) -> bool:
+    """Whether a row is a value of the composed model itself, of none of its modules."""
+    return not row.is_trait and not any(
+        _belongs(row, item.name, joined) for item in joined.instances
     )
 
 
