@@ -60,7 +60,7 @@ def models(tmp_path):
     (own / "folk.tsv").write_text(
         HEADER
         + "estrogen_gonadal_estradiol_share\t0.9\tdimensionless\tfixed\t\t\t\t\tassumed\tT\t\n"
-        + "estrogen_baseline_estradiol\t300\tpmol/L\tlognormal\t0.3\t50\t900\t\tassumed\tTest\t\n"
+        + "estrogen_baseline_estradiol\t300\tpmol/L\tlognormal\t1\t9\t900\tpatient\tassumed\tT\t\n"
     )
     (own / "folk_plausibility.tsv").write_text(
         "output\tlower\tupper\treason\tsource\n"
@@ -73,7 +73,7 @@ def models(tmp_path):
     (own / "elders.md").write_text("---\ntitle: Elders\nextends: folk\n---\n\nElders.\n")
     (own / "elders.tsv").write_text(
         HEADER
-        + "estrogen_baseline_estradiol\t200\tpmol/L\tlognormal\t0.3\t50\t900\t\tassumed\tTest\t\n"
+        + "estrogen_baseline_estradiol\t200\tpmol/L\tlognormal\t1\t9\t900\tpatient\tassumed\tT\t\n"
     )
     return folder
 
@@ -122,7 +122,7 @@ def test_values_outputs_and_rules_are_theirs(models):
 
 def test_a_setting_applies_to_them_and_yields_where_both_speak(models):
     path = models / "populations" / "elders.tsv"
-    row = "residual_disease\t0.1\tdimensionless\tbernoulli\t\t\t\t\tassumed\tTest\t\n"
+    row = "residual_disease\t0.1\tdimensionless\tbernoulli\t\t\t\tpatient\tassumed\tTest\t\n"
     path.write_text(path.read_text() + row)
     found = load_parameters(directory=models, drugs=(), setting="adjuvant", population="elders")
     assert found.by_name["residual_disease"].value == 0.1
