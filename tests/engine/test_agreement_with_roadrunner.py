@@ -89,7 +89,8 @@ def test_every_state_of_the_patients_agrees(
     for index in range(patients):
         values = {name: float(array[index]) for name, array in population.parameters.items()}
         values |= dict(zip(states, population.initial_states[index].tolist(), strict=True))
-        judge = RoadRunnerPatient(sbml, values, states)
+        # At 1e-10 CVODE gets stuck in the first second of one patient on exemestane.
+        judge = RoadRunnerPatient(sbml, values, states, relative_tolerance=1e-9)
         given = {state: float(amount[index]) for state, amount in amounts.items()}
         expected = judge.simulate(list(times), given, list(dose_times))
         error = np.abs(solution.values[index] - expected)

@@ -16,7 +16,7 @@ from estradyn.engine.reference import solve_reference
 from estradyn.engine.status import PatientStatus
 from estradyn.errors import InputError
 
-DEFAULT_RELATIVE_TOLERANCE = 2e-6
+DEFAULT_RELATIVE_TOLERANCE = 1e-6
 DEFAULT_SIZE_SHARE = 1e-2
 """Below this share of the largest size a state has had, errors are judged against that size."""
 ABSOLUTE_TOLERANCE_SHARE = 1e-3
