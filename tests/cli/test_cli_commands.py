@@ -210,17 +210,26 @@ def test_a_finished_trial_verifies_until_a_table_is_touched(trial: tuple[Path, s
     assert "endpoints.csv" in result.stdout
 
 
-@pytest.mark.slow
-@pytest.mark.skipif(os.name == "nt", reason="needs POSIX signals")
-def test_an_interrupted_trial_leaves_nothing(tmp_path: Path) -> None:
-    (tmp_path / "short.yaml").write_text(STUDY, encoding="utf-8")
-    process = subprocess.Popen(
-        command("trial", "run", "short.yaml", "--out", "results"),
-        cwd=tmp_path,
+def start(arguments: list[str], folder: Path) -> subprocess.Popen[str]:
+    """Start a command that hears Ctrl-C, even where these tests run in a shell's background."""
+    listen = (
+        "import os, signal, sys; signal.signal(signal.SIGINT, signal.SIG_DFL); "
+        "os.execvp(sys.argv[1], sys.argv[1:])"
+    )
+    return subprocess.Popen(
+        [sys.executable, "-c", listen, *arguments],
+        cwd=folder,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
     )
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.name == "nt", reason="needs POSIX signals")
+def test_an_interrupted_trial_leaves_nothing(tmp_path: Path) -> None:
+    (tmp_path / "short.yaml").write_text(STUDY, encoding="utf-8")
+    process = start(command("trial", "run", "short.yaml", "--out", "results"), tmp_path)
     deadline = time.monotonic() + 60.0
     while len(list(tmp_path.iterdir())) < 2 and time.monotonic() < deadline:
         time.sleep(0.05)
@@ -237,9 +246,7 @@ def test_an_interrupted_trial_leaves_nothing(tmp_path: Path) -> None:
 def test_a_trial_interrupted_later_says_what_it_keeps(tmp_path: Path) -> None:
     (tmp_path / "short.yaml").write_text(STUDY, encoding="utf-8")
     run = command("trial", "run", "short.yaml", "--out", "results", "--patients", "500")
-    process = subprocess.Popen(
-        run, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
+    process = start(run, tmp_path)
     deadline = time.monotonic() + 120.0
     while not finished_chunks(tmp_path / "results") and time.monotonic() < deadline:
         time.sleep(0.02)

@@ -15,6 +15,7 @@ import numpy as np
 from engine_models import hires
 from estradyn.engine import SolverOptions, compile_model, solve
 
+signal.signal(signal.SIGINT, signal.default_int_handler)
 tight = SolverOptions(relative_tolerance=1e-12, size_share=0.0, absolute_tolerance=1e-25)
 
 
