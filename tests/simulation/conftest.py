@@ -46,7 +46,7 @@ def run(tmp_path_factory) -> Run:
         times: np.ndarray | None = None,
         workers: int = 1,
     ) -> dict[int, np.ndarray]:
-        path.write_text("\n".join([event_lines.HEADER, *lines]) + "\n")
+        path.write_text(event_lines.table(lines))
         records = read_event_records(path, model.state_names)
         found: dict[int, np.ndarray] = {}
         for group in simulate_events(

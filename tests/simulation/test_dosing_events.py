@@ -189,7 +189,7 @@ def test_additional_doses_equal_their_own_records(saturable, run, dose) -> None:
 @settings(max_examples=15, deadline=None)
 @given(data=st.data(), regimens=st.lists(st.lists(doses, max_size=3), min_size=2, max_size=5))
 def test_nobody_depends_on_the_others(saturable, run, data, regimens) -> None:
-    """The rows of different IDs may stand in any order, and others may be there or not."""
+    """Patients may stand in any order, and others may be there or not."""
     outputs = ["plasma", "excreted"]
     tables = {
         patient: [
@@ -200,10 +200,9 @@ def test_nobody_depends_on_the_others(saturable, run, data, regimens) -> None:
         ]
         for patient, regimen in enumerate(regimens, start=1)
     }
-    turns = [patient for patient, lines in tables.items() for _ in lines]
-    shuffled = data.draw(st.permutations(turns))
-    queues = {patient: iter(lines) for patient, lines in tables.items()}
-    found = run(saturable, [next(queues[patient]) for patient in shuffled], outputs, workers=2)
+    order = data.draw(st.permutations(list(tables)))
+    together = [line for patient in order for line in tables[patient]]
+    found = run(saturable, together, outputs, workers=2)
     for patient, lines in tables.items():
         np.testing.assert_array_equal(run(saturable, lines, outputs)[patient], found[patient])
 

@@ -23,7 +23,7 @@ from estradyn.simulation import (
 
 MODEL = Path(__file__).with_name("oral_drug.ant")
 STATES = ("depot", "amount")
-GOOD = [record(1, 0, 1, AMT=100, CMT=1, II=24, ADDL=2), record(1, 5, 0), record(2, 3, 0)]
+GOOD = [record(2, 3, 0), record(1, 0, 1, AMT=100, CMT=1, II=24, ADDL=2), record(1, 5, 0)]
 
 
 def refuses(path: Path, *words: str) -> None:
@@ -67,7 +67,7 @@ FAULTS = [
     (record(1, 6, 5), "EVID is 5", "4 (reset and dose)"),
     (record(1, 6, 0.5), "EVID is 0.5"),
     (record(1, -6, 0), "TIME is -6"),
-    (record(1, 4, 0), "TIME is 4 after 5 in line 3"),
+    (record(1, 4, 0), "TIME is 4 after 5 in line 4"),
     (record(1.5, 6, 0), "ID is 1.5"),
     (",6,0" + "," * 9, "ID is empty"),
     ("1,,0" + "," * 9, "TIME is empty"),
@@ -82,6 +82,14 @@ def test_a_record_that_may_not_be_used(tmp_path, fault) -> None:
     line, *words = fault
     place = "events.csv" if "comma-separated" in words else "events.csv:5: "
     refuses(table(tmp_path, *GOOD, line), place, *words)
+
+
+def test_an_id_that_comes_back(tmp_path) -> None:
+    """NONMEM takes a second person, others the same one: nobody may guess which was meant."""
+    others = [record(3, 0, 0), record(1, 9, 0), record(2, 9, 0)]
+    words = ["events.csv:6: ", "ID 1 comes back", "end in line 4", "stand together"]
+    refuses(table(tmp_path, *GOOD, *others), *words)
+    refuses(table(tmp_path, *GOOD, record(2, 12, 0)), ":5: ", "ID 2 comes back", "end in line 2")
 
 
 @pytest.mark.parametrize(

@@ -16,9 +16,9 @@ from estradyn.model import load_parameters
 MODEL = str(Path(__file__).with_name("oral_drug.ant"))
 LINES = [
     record(2, 0, 1, AMT=100, CMT="amount"),
+    record(2, 5, 0),
     record(1, 0, 1, AMT=100, CMT=2, ADDL=1, II=10),
     record(1, 5, 0),
-    record(2, 5, 0),
     record(1, 12, 0),
 ]
 

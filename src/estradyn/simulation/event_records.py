@@ -211,31 +211,30 @@ def _check_doses(
 def _by_patient(
     table: NumberTable, identity: NDArray[np.int64], columns: dict[str, NDArray]
 ) -> EventRecords:
-    """Put each patient's records together; check that her times ascend."""
-    unique, appearance, inverse = np.unique(identity, return_index=True, return_inverse=True)
-    by_appearance = np.argsort(appearance)
-    rank = np.empty(unique.size, dtype=np.int64)
-    rank[by_appearance] = np.arange(unique.size)
-    patient = rank[inverse]
-    order = np.argsort(patient, kind="stable")
-    time, same = columns["time"], np.diff(patient[order]) == 0
-    back = np.flatnonzero(same & (np.diff(time[order]) < 0))
+    """Tell patients apart; check that an ID does not come back and that her times ascend."""
+    first = np.flatnonzero(np.diff(identity, prepend=identity[0] - 1))
+    ids = identity[first]
+    _, once = np.unique(ids, return_index=True)
+    if once.size < ids.size:
+        block = int(np.argmin(np.isin(np.arange(ids.size), once)))
+        earlier = int(np.argmax(ids == ids[block]))
+        last = table.lines[first[earlier + 1] - 1]
+        # NONMEM takes a second person and others the same one, so neither may be guessed.
+        raise table.error(
+            int(first[block]),
+            f"ID {ids[block]} comes back after other IDs, its earlier records end in line {last}; "
+            "the records of one ID must stand together, and each person needs an ID of her own",
+        )
+    time, same = columns["time"], np.diff(identity) == 0
+    back = np.flatnonzero(same & (np.diff(time) < 0))
     if back.size:
-        earliest = back[np.argmin(order[back + 1])]
-        before, row = int(order[earliest]), int(order[earliest + 1])
+        before, row = int(back[0]), int(back[0]) + 1
         raise table.error(
             row,
             f"TIME is {time[row]:g} after {time[before]:g} in line {table.lines[before]}; "
             "the times of one ID must ascend",
         )
-    first = np.zeros(unique.size + 1, dtype=np.int64)
-    np.cumsum(np.bincount(patient), out=first[1:])
-    return EventRecords(
-        path=table.path,
-        ids=unique[by_appearance],
-        first=first,
-        **{name: values[order] for name, values in columns.items()},
-    )
+    return EventRecords(path=table.path, ids=ids, first=np.append(first, identity.size), **columns)
 
 
 def require_observations(records: EventRecords) -> None:
