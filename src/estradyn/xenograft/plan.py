@@ -159,7 +159,7 @@ def _arrive(made: StudyPlan) -> pd.DataFrame:
         & (made.power["animals_per_arm"] == made.animals_per_arm)
     ]
     power = "; ".join(
-        f"{row['arm']}: {row['power']:.2f} ± {row['monte_carlo_error']:.2f}"
+        f"{row['arm']}: {row['power']:.2f} ({row['power_lower']:.2f} to {row['power_upper']:.2f})"
         for row in after.to_dict("records")
     )
     satellites = ", ".join(str(day) for day in _early_histology(plan))
@@ -170,7 +170,7 @@ def _arrive(made: StudyPlan) -> pd.DataFrame:
         2: f"{made.animals_per_arm} animals per arm and {schedule.satellites_per_arm} satellites "
         f"per arm for histology on day {satellites or '(none)'}; {made.to_inoculate} animals to "
         f"inoculate at a take rate of {100 * plan.take_rate:g} %. Power of the planned analysis "
-        f"after the flare window (± Monte-Carlo standard error): {power}. {GENERATOR}",
+        f"after the flare window (95 % Monte-Carlo interval): {power}. {GENERATOR}",
         3: "Animals with a tumor at randomisation; those farthest from the median log volume stay "
         "in reserve. No exclusion after randomisation but for impossible values found by the data "
         "checks.",

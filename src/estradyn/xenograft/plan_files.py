@@ -167,10 +167,7 @@ def plan_html(made: StudyPlan) -> str:
 
 def _power_figure(made: StudyPlan) -> Figure:
     palette = palette_of([arm.name for arm in made.plan.arms])
-    data = made.power.assign(
-        low=(made.power["power"] - 1.96 * made.power["monte_carlo_error"]).clip(lower=0.0),
-        high=(made.power["power"] + 1.96 * made.power["monte_carlo_error"]).clip(upper=1.0),
-    ).round(4)
+    data = made.power.round(4)
     panels = []
     for phase, direction in TESTS:
         x = alt.X(
@@ -187,7 +184,7 @@ def _power_figure(made: StudyPlan) -> Figure:
             alt.layer(
                 alt.Chart(target).mark_rule(strokeDash=[4, 3], color=INK).encode(y=y),
                 base.mark_rule(strokeWidth=1.5).encode(
-                    y=alt.Y("low:Q"), y2="high:Q", color=arm_color(palette)
+                    y=alt.Y("power_lower:Q"), y2="power_upper:Q", color=arm_color(palette)
                 ),
                 base.mark_line(point=True).encode(
                     y=y, color=arm_color(palette, legend=alt.Legend())
@@ -202,7 +199,7 @@ def _power_figure(made: StudyPlan) -> Figure:
         caption=(
             f"Share of {made.plan.power.simulations} simulated studies that find slower growth, "
             "or in the flare window faster growth, than in the control, with its 95 % "
-            "Monte-Carlo interval. Dashed: the power wanted."
+            "Monte-Carlo interval (Wilson). Dashed: the power wanted."
         ),
         chart=alt.hconcat(*panels, spacing=60),
     )

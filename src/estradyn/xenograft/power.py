@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 import pandas as pd
+from scipy.stats import binomtest
 
 from estradyn.errors import InputError
 from estradyn.xenograft.growth import AFTER, WINDOW, GrowthModel, fit_growth
@@ -29,7 +30,8 @@ POWER_COLUMNS = (
     "phase",
     "direction",
     "power",
-    "monte_carlo_error",
+    "power_lower",
+    "power_upper",
     "simulations",
     "failed",
     "left_early_percent",
@@ -92,8 +94,8 @@ def power_curve(
     Returns
     -------
     pandas.DataFrame
-        Columns `POWER_COLUMNS`; `monte_carlo_error` is the standard error of `power`, and a study
-        that could not be analysed counts as not significant.
+        Columns `POWER_COLUMNS`; `power_lower` and `power_upper` are the 95 % Monte-Carlo interval
+        of `power` (Wilson), and a study that could not be analysed counts as not significant.
     """
     sizes = sorted({*plan.power.group_sizes, *_fixed(plan)})
     studies, arms = plan.power.simulations, [arm.name for arm in plan.arms]
@@ -122,10 +124,10 @@ def power_curve(
                     progress(done, len(sizes) * studies)
     rows = []
     for (size, arm, phase, direction), count in hits.items():
-        power = count / studies
-        error = float(np.sqrt(power * (1.0 - power) / studies))
+        interval = binomtest(count, studies).proportion_ci(0.95, method="wilson")
+        share = (count / studies, interval.low, interval.high)
         early = 100.0 * float(np.mean(left[size]))
-        rows.append((size, arm, phase, direction, power, error, studies, failed[size], early))
+        rows.append((size, arm, phase, direction, *share, studies, failed[size], early))
     return pd.DataFrame(rows, columns=list(POWER_COLUMNS))
 
 
