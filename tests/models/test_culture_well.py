@@ -129,8 +129,8 @@ def test_hydroxytamoxifen_is_as_much_stronger_as_it_binds(agonist):
         np.interp(-50.0, -percent(name, doses, [144.0], {"estradiol": agonist})[:, 0], doses)
         for name in ("hydroxytamoxifen", "tamoxifen")
     ]
-    # Published about 100 (POT01) with constants of 0.15 and 4.8 nmol/L (KD01, KD02).
-    assert 25.0 < half[1] / half[0] < 100.0
+    # Published about 100 (POT01); constants of 0.15 and 4.8 to 9.6 nmol/L (KD01, KD02, rc027).
+    assert 34.0 < half[1] / half[0] < 100.0
 
 
 def test_low_doses_stimulate_in_stripped_medium_only():
