@@ -29,7 +29,6 @@ class IntegrateCode(LaneCode):
         """Write the whole function."""
         builder = self.builder
         # All stack memory is taken once, on entry: taking it in a loop would exhaust the stack.
-        self.next_patient = builder.alloca(INTEGER)
         self.taken = builder.alloca(INTEGER)
         self.largest_error = builder.alloca(self.vector)
         self.error_sum = builder.alloca(self.vector)
@@ -38,7 +37,6 @@ class IntegrateCode(LaneCode):
             for name in ("failed", "stuck", "finite")
         }
         self.events = EventCode(self) if self.layout.events else None
-        builder.store(self.integer(0), self.next_patient)
         builder.store(self.integer(0), self.taken)
         self.put_vector_defaults()
         head = self.function.append_basic_block("advance")
@@ -57,10 +55,7 @@ class IntegrateCode(LaneCode):
         if self.events:
             self.events.fire()
         waiting = self.any_lane(self.lanes_without_patient())
-        left = builder.icmp_signed(
-            "<", builder.load(self.next_patient, typ=INTEGER), self.argument["patients"]
-        )
-        builder.cbranch(builder.and_(waiting, left), head, step)
+        builder.cbranch(builder.and_(waiting, self.patients_are_left()), head, step)
 
         builder.position_at_end(step)
         work = self.function.append_basic_block("work")
@@ -130,15 +125,27 @@ class IntegrateCode(LaneCode):
     # -- patients come and go -------------------------------------------------------------------
 
     def take_patients(self) -> None:
-        """Let every empty lane take the next patient, if there is one."""
+        """Let every empty lane take the next patient, if there is one.
+
+        Threads share the counter, so that all are busy until the last patient is taken; who is
+        solved beside whom changes no result.
+        """
         builder, argument = self.builder, self.argument
         with self.loop(self.layout.width) as lane:
             empty = builder.icmp_signed("<", self.count("patient", lane), self.integer(0))
-            patient = builder.load(self.next_patient, typ=INTEGER)
-            left = builder.icmp_signed("<", patient, argument["patients"])
-            with builder.if_then(builder.and_(empty, left)):
-                builder.store(builder.add(patient, self.integer(1)), self.next_patient)
-                self.load_patient(patient, lane)
+            with builder.if_then(builder.and_(empty, self.patients_are_left())):
+                patient = builder.atomic_rmw(
+                    "add", argument["next_patient"], self.integer(1), "monotonic"
+                )
+                # Another thread may have taken the last one in between.
+                with builder.if_then(builder.icmp_signed("<", patient, argument["patients"])):
+                    self.load_patient(patient, lane)
+
+    def patients_are_left(self) -> ir.Value:
+        """Whether somebody has not been taken yet."""
+        builder, argument = self.builder, self.argument
+        following = builder.load_atomic(argument["next_patient"], "monotonic", 8, typ=INTEGER)
+        return builder.icmp_signed("<", following, argument["patients"])
 
     def load_patient(self, patient: ir.Value, lane: ir.Value) -> None:
         """Put a patient's constants and initial state into a lane."""

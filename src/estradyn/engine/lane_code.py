@@ -13,6 +13,7 @@ from estradyn.engine.vector_math import DOUBLE, INTEGER
 
 INTEGRATE_ARGUMENTS = (
     ("patients", INTEGER),
+    ("next_patient", POINTER),
     ("constants", POINTER),
     ("initial_states", POINTER),
     ("event_first", POINTER),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
@@ -22,8 +22,6 @@ DEFAULT_SIZE_SHARE = 1e-2
 ABSOLUTE_TOLERANCE_SHARE = 1e-3
 """The same against the model's own initial value, for states that have not grown yet."""
 DEFAULT_STEP_LIMIT = 1_000_000
-TASK_BLOCKS = (4, 32)
-"""Smallest and largest number of vectors of patients one thread takes at a time."""
 RETRY_TOLERANCE_FACTOR = 0.01
 RETRY_STEP_FACTOR = 4
 
@@ -313,15 +311,18 @@ def _run(
     span = max(prepared.times[-1] - prepared.start, 1e-300)
     first_step = options.first_step or span * 1e-6
 
-    def advance(first: int, last: int) -> int:
+    next_patient = np.zeros(1, dtype=np.int64)
+
+    def advance() -> int:
         workspace = aligned((layout.size, layout.width))
         integers = aligned((len(LANE_INTEGERS), layout.width), np.int64)
         vector_steps = np.zeros(1, dtype=np.int64)
         integrate(
-            last - first,
-            prepared.constants[first // layout.width].ctypes.data,
-            prepared.initial_states[first:].ctypes.data,
-            prepared.events.first[first:].ctypes.data,
+            count,
+            next_patient.ctypes.data,
+            prepared.constants.ctypes.data,
+            prepared.initial_states.ctypes.data,
+            prepared.events.first.ctypes.data,
             prepared.events.time.ctypes.data,
             prepared.events.slot.ctypes.data,
             prepared.events.amount.ctypes.data,
@@ -333,40 +334,35 @@ def _run(
             options.size_share,
             fixed_tolerance.ctypes.data,
             dose_tolerance.ctypes.data,
-            sizes[first:].ctypes.data,
+            sizes.ctypes.data,
             first_step,
             options.largest_step,
             options.step_limit,
-            solution.values[first:].ctypes.data,
-            solution.final_states[first:].ctypes.data,
-            solution.status[first:].ctypes.data,
-            solution.accepted_steps[first:].ctypes.data,
-            solution.rejected_steps[first:].ctypes.data,
+            solution.values.ctypes.data,
+            solution.final_states.ctypes.data,
+            solution.status.ctypes.data,
+            solution.accepted_steps.ctypes.data,
+            solution.rejected_steps.ctypes.data,
             workspace.ctypes.data,
             integers.ctypes.data,
             vector_steps.ctypes.data,
         )
         return int(vector_steps[0])
 
-    tasks = list(_tasks(count, layout.width, workers))
-    if workers == 1:
-        steps = [advance(*task) for task in tasks]
+    threads = min(workers, -(-count // layout.width))
+    if threads <= 1:
+        steps = [advance()]
     else:
-        with ThreadPoolExecutor(workers) as pool:
-            steps = list(pool.map(lambda task: advance(*task), tasks))
+        with ThreadPoolExecutor(threads) as pool:
+            running = [pool.submit(advance) for _ in range(threads)]
+            try:
+                steps = [thread.result() for thread in running]
+            except BaseException:
+                # An interrupt: the threads finish the patients they have and take no more.
+                next_patient[0] = count
+                raise
     taken = solution.accepted_steps.sum() + solution.rejected_steps.sum()
     return replace(solution, lane_use=float(taken / max(sum(steps) * layout.width, 1)))
-
-
-def _tasks(count: int, width: int, workers: int) -> Iterator[tuple[int, int]]:
-    """Split patients into runs of whole vectors, several per worker to even out the load."""
-    if workers == 1:
-        yield 0, count
-        return
-    blocks = -(-count // width)
-    size = min(max(blocks // (4 * workers), TASK_BLOCKS[0]), TASK_BLOCKS[1]) * width
-    for first in range(0, count, size):
-        yield first, min(first + size, count)
 
 
 def _retry(
