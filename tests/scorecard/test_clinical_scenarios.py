@@ -27,8 +27,9 @@ from estradyn.scorecard.virtual_trials import (
     one_arm,
     predict_in_arms,
 )
+from estradyn.trial.occult_disease import EVENT_COLUMNS
 from estradyn.trial.result import TrialResult
-from estradyn.trial.study import load_study
+from estradyn.trial.study import Setting, load_study
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -313,7 +314,7 @@ def trial_arm() -> TrialArm:
             "n": [3, 3],
         }
     )
-    study = load_study(SCENARIOS / "early.yaml")
+    study = load_study(SCENARIOS / "metastatic.yaml")
     nothing: dict[str, dict[str, int]] = {}
     result = TrialResult(
         study, patients, None, None, endpoints, pd.DataFrame(), nothing, nothing, {}
@@ -362,6 +363,74 @@ def test_endpoints_are_read_from_an_arm(
 def test_an_endpoint_that_no_trial_has_names_the_row() -> None:
     with pytest.raises(InputError, match="evidence 'X1': a trial has no endpoint 'luck'"):
         predict_in_arms(target("luck", "early: no treatment"), [trial_arm()])
+
+
+def arm_of_events(setting: str, days: list[float], event: list[bool], positive: float) -> TrialArm:
+    """An arm of women with events of the setting at given days."""
+    columns = EVENT_COLUMNS[Setting(setting)]
+    patients = pd.DataFrame({columns[0]: days, columns[1]: event, "tumor_er_positive": 1.0})
+    patients.loc[0, "tumor_er_positive"] = positive
+    study = load_study(SCENARIOS / f"{setting}.yaml")
+    nothing: dict[str, dict[str, int]] = {}
+    tables = (pd.DataFrame(), pd.DataFrame())
+    result = TrialResult(study, patients, None, None, *tables, nothing, nothing, {})
+    return TrialArm(result, pd.DataFrame(), pd.DataFrame(), {})
+
+
+YEAR = 365.25
+
+
+@pytest.mark.parametrize(
+    ("setting", "endpoint", "time", "unit", "expected"),
+    [
+        # One of four in year 1; three women at risk all of year 2, in which another recurs.
+        ("adjuvant", "recurrence_free_survival", "1 year", "%", 75.0),
+        ("adjuvant", "recurrence_free_survival", "2 year", "%", 50.0),
+        ("prevention", "breast_cancer_incidence", "1 year", "per 1000", 25.0),
+        # Two cancers in 0.5 + 1.5 + 3 + 3 years.
+        ("prevention", "breast_cancer_rate", "3 year", "%/y", 25.0),
+        ("prevention", "breast_cancer_rate", "from 1 year to 3 year", "%/y", 100.0 / 4.5),
+    ],
+)
+def test_events_of_one_arm_are_counted_up_to_a_time(
+    setting: str, endpoint: str, time: str, unit: str, expected: float
+) -> None:
+    days = [0.5 * YEAR, 1.5 * YEAR, 3 * YEAR, 3 * YEAR]
+    arm = arm_of_events(setting, days, [True, True, False, False], 1.0)
+    found = predict_in_arms(target(endpoint, f"{setting}: any", time, unit=unit), [arm])
+    assert found.value == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "time", "unit", "expected"),
+    [
+        # One event in 10.5 years of the arm, two in 8 of the other.
+        ("breast_cancer_rate_ratio", "3 year", "RR", (1 / 10.5) / (2 / 8)),
+        ("breast_cancer_rate_ratio", "from 1 year", "HR", (1 / 6.5) / (1 / 4.5)),
+        # The first woman of the other arm has a cancer without receptors.
+        ("receptor_positive_breast_cancer_rate_change", "3 year", "%", 100 * (8 / 10.5 - 1)),
+    ],
+)
+def test_events_of_two_arms_are_compared_within_a_period(
+    endpoint: str, time: str, unit: str, expected: float
+) -> None:
+    own = arm_of_events(
+        "prevention", [1.5 * YEAR, *[3 * YEAR] * 3], [True, False, False, False], 1.0
+    )
+    other = arm_of_events(
+        "prevention", [0.5 * YEAR, 1.5 * YEAR, *[3 * YEAR] * 2], [True, True, False, False], 0.0
+    )
+    asked = target(endpoint, "prevention: one against another", time, unit=unit)
+    found = predict_in_arms(asked, [own, other])
+    assert found.value == pytest.approx(expected)
+    assert found.unit == asked.unit
+
+
+def test_arms_are_not_compared_in_what_one_of_them_has() -> None:
+    arm = arm_of_events("adjuvant", [YEAR] * 4, [True] * 4, 1.0)
+    asked = target("recurrence_free_survival", "adjuvant: one against another", "1 year")
+    with pytest.raises(InputError, match="X1': two arms have no endpoint 'recurrence_free_surv"):
+        predict_in_arms(asked, [arm, arm])
 
 
 @pytest.mark.slow

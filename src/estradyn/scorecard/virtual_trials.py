@@ -22,6 +22,7 @@ from estradyn.evidence.times import When, parse_time
 from estradyn.model import Output
 from estradyn.scorecard.prediction import Prediction, Progress
 from estradyn.scorecard.targets import Target
+from estradyn.scorecard.time_to_event import event_times, in_one_arm, in_two_arms
 from estradyn.trial import statistics
 from estradyn.trial.endpoints import (
     DAYS_PER_MONTH,
@@ -29,11 +30,12 @@ from estradyn.trial.endpoints import (
     MEDIAN_ENDPOINTS,
     time_text,
 )
+from estradyn.trial.occult_disease import EVENT_COLUMNS
 from estradyn.trial.patients import PatientSimulation, patient_model_of
 from estradyn.trial.result import TrialResult
 from estradyn.trial.run import run_trial
 from estradyn.trial.statistics import Estimate
-from estradyn.trial.study import Study, load_study, with_overrides
+from estradyn.trial.study import Setting, Study, load_study, with_overrides
 
 Array = NDArray[np.float64]
 Flags = NDArray[np.bool_]
@@ -161,7 +163,12 @@ class TrialArm:
     def patients(self) -> pd.DataFrame:
         """Patients whose simulation succeeded."""
         frame = self.result.patients
-        return frame[frame["progressed"].notna()].reset_index(drop=True)
+        return frame[frame[EVENT_COLUMNS[self.setting][1]].notna()].reset_index(drop=True)
+
+    @property
+    def setting(self) -> Setting:
+        """Setting of its study."""
+        return self.result.study.setting
 
     @cached_property
     def days(self) -> Array:
@@ -209,7 +216,7 @@ def predict_in_arms(target: Target, arms: list[TrialArm]) -> Prediction:
     """Read what a target asks for from one arm, or from two that are compared."""
     endpoint, arm = target.endpoint, arms[0]
     if len(arms) == 2:
-        return _hazard_ratio(target, arms[0], arms[1])
+        return _compared(target, arms[0], arms[1])
     if target.time:
         return _at_a_time(target, arm, parse_time(target.time))
     if endpoint in OF_THE_PATIENTS:
@@ -232,7 +239,15 @@ def _prediction(estimate: Estimate, unit: str, target: Target) -> Prediction:
     return Prediction(value, lower, upper, unit)
 
 
-def _hazard_ratio(target: Target, arm: TrialArm, reference: TrialArm) -> Prediction:
+def _compared(target: Target, arm: TrialArm, reference: TrialArm) -> Prediction:
+    if target.time:
+        when = parse_time(target.time)
+        found = in_two_arms(target.endpoint, arm.setting, arm.patients, reference.patients, when)
+        if found is None:
+            raise InputError(
+                f"evidence '{target.id}': two arms have no endpoint '{target.endpoint}' of a time"
+            )
+        return _prediction(*found, target)
     if target.endpoint != "progression_free_survival_hazard_ratio":
         raise InputError(f"evidence '{target.id}': two arms have no endpoint '{target.endpoint}'")
     compared = statistics.compare_survival(
@@ -246,6 +261,10 @@ def _hazard_ratio(target: Target, arm: TrialArm, reference: TrialArm) -> Predict
 
 def _at_a_time(target: Target, arm: TrialArm, when: When) -> Prediction:
     endpoint, chosen = target.endpoint, None
+    if arm.setting in (Setting.ADJUVANT, Setting.PREVENTION):
+        of_events = in_one_arm(endpoint, event_times(arm.setting, arm.patients), when)
+        if of_events is not None:
+            return _prediction(*of_events, target)
     for end, those in _GROUPS.items():
         if endpoint.endswith(end):
             endpoint, chosen = endpoint.removesuffix(end), those(arm)
