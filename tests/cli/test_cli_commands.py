@@ -106,6 +106,17 @@ def test_a_drug_shows_its_record() -> None:
     assert len(shown) == sum(row.path.stem.startswith("toremifene") for row in rows)
 
 
+def test_what_a_drug_is_in_other_contexts_is_shown_as_text() -> None:
+    lines = invoke("model", "show", "tamoxifen").splitlines()
+    text = "\n".join(lines[: lines.index("")])
+    for context in ("mouse", "well"):
+        assert any(line.startswith(f"in {context} ") for line in lines)
+        assert f"tamoxifen_{context}.ant" in text
+    assert "receptor_loss, cytotoxicity" in text
+    assert "{" not in text
+    assert "[" not in text
+
+
 @pytest.mark.parametrize(("day", "overdue"), [("2026-11-23", False), ("2030-01-01", True)])
 def test_an_overdue_review_of_a_drug_warns(day: str, overdue: bool) -> None:
     result = CliRunner().invoke(application, ["model", "show", "letrozole", "--today", day])

@@ -14,6 +14,10 @@ from estradyn.population import stream_population
 from roadrunner_oracle import RoadRunnerPatient
 
 
+TRACE = {"goserelin": (1e-6,)}
+"""A millionth of a depot: CVODE gets stuck where what an agonist holds is 1e-300."""
+
+
 @pytest.fixture(autouse=True)
 def quick_compilation() -> Iterator[None]:
     """Let libRoadRunner compile each patient's model by its quicker compiler."""
@@ -33,8 +37,17 @@ def quick_compilation() -> Iterator[None]:
         (None, "adjuvant", {"tamoxifen": (20.0,), "anastrozole": (1.0,)}, 20, 4),
         (None, "prevention", {"exemestane": (25.0,), "toremifene": (60.0,)}, 20, 4),
         ("men", "adjuvant", {"letrozole": (2.5,), "clomiphene": (25.0,)}, 20, 4),
+        ("premenopausal_women", "adjuvant", {"tamoxifen": (20.0,)} | TRACE, 20, 4),
+        ("premenopausal_women", None, {"goserelin": (0.13,), "exemestane": (25.0,)}, 20, 4),
+        (
+            *("oligo_ovulatory_women", None),
+            *({"letrozole": (2.5,), "clomiphene": (50.0,)} | TRACE, 20, 4),
+        ),
     ],
-    ids=["metastatic", "two drugs at once", "neoadjuvant", "adjuvant", "prevention", "men"],
+    ids=[
+        *("metastatic", "two drugs at once", "neoadjuvant", "adjuvant", "prevention", "men"),
+        *("cycling", "ovary silenced", "seldom ovulating"),
+    ],
 )
 def test_every_state_of_the_patients_agrees(
     people: str | None,

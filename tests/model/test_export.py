@@ -10,7 +10,9 @@ import symengine as se
 
 from estradyn.errors import ModelError, UnitError
 from estradyn.model import export_sbml, load_model, load_patient_model, shipped_models
+from estradyn.model.people import people_records
 from estradyn.model.sbml import model_from_sbml
+from estradyn.model.sources import models_directory
 
 SMALL = Path(__file__).parent / "data" / "small"
 
@@ -27,6 +29,12 @@ def test_every_shipped_model_passes_the_strict_checks(name):
     text = export_sbml(name)
     assert faults(text) == []
     assert 'level="3" version="2"' in text
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("people", people_records(models_directory()))
+def test_every_population_passes_the_strict_checks(people):
+    assert faults(export_sbml("patient", population=people)) == []
 
 
 def test_values_are_those_of_the_tables():

@@ -2,10 +2,9 @@
 
 import numpy as np
 import pytest
+from treated_people import Course, TreatedPeople
 
-from estradyn.engine import DoseSchedule, compile_model, solve
 from estradyn.model import load_patient_model
-from estradyn.population import stream_population
 
 DAILY = {
     "tamoxifen": 20.0,
@@ -22,56 +21,25 @@ OUTPUTS = (
     *("ki67", "lumbar_spine_bmd", "ctx", "ldl", "drug_free_breast_drive"),
 )
 DAYS = np.array([0.0, 7.0, 14.0, 28.0, 84.0, 364.0])
-WOMEN = 40
 
 
 @pytest.fixture(scope="module")
 def treated():
-    """Outputs of the same women on given drugs, each from her own baseline."""
-    patient = load_patient_model()
-    compiled = compile_model(patient.model, OUTPUTS)
-    women = next(
-        stream_population(patient, WOMEN, 5, chunk_size=WOMEN, trial_effects="typical", workers=2)
-    )
-    found = {}
-
-    def treat(*regimens):
-        if regimens not in found:
-            doses = [
-                DoseSchedule.repeated(
-                    WOMEN,
-                    patient.drugs[drug].dose_state,
-                    DAILY[drug],
-                    start=24.0 * start,
-                    interval=24.0,
-                    count=stop - start,
-                )
-                for drug, start, stop in regimens
-            ]
-            solution = solve(
-                compiled,
-                women.parameters,
-                DAYS * 24.0,
-                DoseSchedule.together(doses),
-                initial_states=women.initial_states,
-                workers=2,
-            )
-            assert solution.succeeded.all()
-            found[regimens] = {name: solution[name] for name in OUTPUTS}
-            found[regimens]["tumor_er_positive"] = women.parameters["tumor_er_positive"]
-        return found[regimens]
-
-    return treat
+    return TreatedPeople(load_patient_model(), OUTPUTS, DAYS * 24.0, size=40, seed=5)
 
 
 @pytest.fixture(scope="module")
 def untreated(treated):
-    return treated(("tamoxifen", 0, 0))
+    return treated()
+
+
+def daily(drug, start=0, stop=364):
+    return Course(drug, DAILY[drug], stop - start, start=start)
 
 
 @pytest.mark.parametrize("drug", INHIBITORS)
 def test_an_aromatase_inhibitor_lowers_estrogens_and_never_stimulates_the_tumor(drug, treated):
-    found = treated((drug, 0, 364))
+    found = treated(daily(drug))
     for name in ("estradiol_concentration", "estrone_concentration"):
         assert (found[name][:, 1:] < 0.5 * found[name][:, :1]).all()
     assert (found["breast_estrogen_drive"][:, 1:] < found["drug_free_breast_drive"][:, 1:]).all()
@@ -80,7 +48,7 @@ def test_an_aromatase_inhibitor_lowers_estrogens_and_never_stimulates_the_tumor(
 
 @pytest.mark.parametrize("drug", SERMS)
 def test_a_serm_leaves_estrogens_alone_and_can_stimulate_the_tumor_at_first(drug, treated):
-    found = treated((drug, 0, 364))
+    found = treated(daily(drug))
     for name in ("estradiol_concentration", "estrone_concentration"):
         assert found[name] == pytest.approx(np.repeat(found[name][:, :1], DAYS.size, 1), rel=1e-4)
     assert found["flare_signal"][:, 2:4].max() > 0.1
@@ -89,8 +57,8 @@ def test_a_serm_leaves_estrogens_alone_and_can_stimulate_the_tumor_at_first(drug
 
 @pytest.mark.parametrize("drug", [*SERMS, *INHIBITORS])
 def test_every_drug_slows_a_tumor_that_depends_on_the_receptor_and_no_other(drug, treated):
-    ki67 = treated((drug, 0, 364))["ki67"]
-    dependent = treated((drug, 0, 364))["tumor_er_positive"] == 1.0
+    ki67 = treated(daily(drug))["ki67"]
+    dependent = treated.people.parameters["tumor_er_positive"] == 1.0
     change = ki67[:, 3] / ki67[:, 0] - 1.0
     assert np.median(change[dependent]) < -0.15
     assert np.abs(change[~dependent]).max() < 1e-6
@@ -99,27 +67,27 @@ def test_every_drug_slows_a_tumor_that_depends_on_the_receptor_and_no_other(drug
 def test_bone_is_lost_on_an_inhibitor_and_kept_on_a_serm(treated, untreated):
     alone = np.median(untreated["lumbar_spine_bmd"][:, -1])
     for drug in INHIBITORS:
-        found = treated((drug, 0, 364))
+        found = treated(daily(drug))
         assert np.median(found["lumbar_spine_bmd"][:, -1]) < alone - 0.005
         assert np.median(found["ctx"][:, -1] / found["ctx"][:, 0]) > 1.05
     for drug in SERMS:
-        found = treated((drug, 0, 364))
+        found = treated(daily(drug))
         assert np.median(found["lumbar_spine_bmd"][:, -1]) > alone
         assert np.median(found["ctx"][:, -1] / found["ctx"][:, 0]) < 0.95
 
 
 def test_ldl_falls_on_a_serm_and_hardly_moves_on_an_inhibitor(treated):
     for drug in SERMS:
-        ldl = treated((drug, 0, 364))["ldl"]
+        ldl = treated(daily(drug))["ldl"]
         assert np.median(ldl[:, -1] / ldl[:, 0]) < 0.9
     for drug in INHIBITORS:
-        ldl = treated((drug, 0, 364))["ldl"]
+        ldl = treated(daily(drug))["ldl"]
         assert 1.0 < np.median(ldl[:, -1] / ldl[:, 0]) < 1.05
 
 
 def test_a_serm_given_with_an_inhibitor_brings_its_own_agonism(treated):
-    both = treated(("tamoxifen", 0, 364), ("anastrozole", 0, 364))
-    serm, inhibitor = treated(("tamoxifen", 0, 364)), treated(("anastrozole", 0, 364))
+    both = treated(daily("tamoxifen"), daily("anastrozole"))
+    serm, inhibitor = treated(daily("tamoxifen")), treated(daily("anastrozole"))
     assert both["estradiol_concentration"][:, -1] == pytest.approx(
         inhibitor["estradiol_concentration"][:, -1], rel=1e-4
     )
@@ -130,11 +98,11 @@ def test_a_serm_given_with_an_inhibitor_brings_its_own_agonism(treated):
 
 
 def test_drugs_can_follow_each_other(treated):
-    found = treated(("exemestane", 0, 28), ("tamoxifen", 56, 364))
+    found = treated(daily("exemestane", stop=28), daily("tamoxifen", start=56))
     estradiol = found["estradiol_concentration"]
     assert (estradiol[:, 3] < 0.3 * estradiol[:, 0]).all()
     assert (estradiol[:, 4] > 0.8 * estradiol[:, 0]).all()
     density = [
-        np.median(x["lumbar_spine_bmd"][:, -1]) for x in (treated(("exemestane", 0, 364)), found)
+        np.median(x["lumbar_spine_bmd"][:, -1]) for x in (treated(daily("exemestane")), found)
     ]
     assert density[0] < density[1]

@@ -2,21 +2,19 @@
 
 import numpy as np
 import pytest
+from treated_people import Course, TreatedPeople
 
-from estradyn.engine import DoseSchedule, compile_model, solve
 from estradyn.model import load_patient_model
-from estradyn.population import stream_population
 
-WOMEN = 10
 HOURS = np.arange(0.0, 365 * 24.0, 12.0)
 DRUGS = ("anastrozole", "goserelin", "letrozole", "tamoxifen")
 OUTPUTS = (
     *("estradiol_concentration", "estrone_concentration", "lh_concentration", "fsh_concentration"),
     *("lumbar_spine_bmd", "ctx", "breast_estrogen_drive", "pituitary_estradiol_equivalent"),
 )
-TAMOXIFEN = ("tamoxifen", 20.0, 1, 364)
-ANASTROZOLE = ("anastrozole", 1.0, 1, 364)
-GOSERELIN = ("goserelin", 3.6, 28, 13)
+TAMOXIFEN = Course("tamoxifen", 20.0, 364)
+ANASTROZOLE = Course("anastrozole", 1.0, 364)
+GOSERELIN = Course("goserelin", 3.6, 13, interval=28.0)
 LATE = HOURS > 200 * 24.0
 
 
@@ -25,37 +23,7 @@ def treated():
     patient = load_patient_model(
         drugs=DRUGS, modules=(), setting="adjuvant", population="premenopausal_women"
     )
-    compiled = compile_model(patient.model, OUTPUTS)
-    women = next(
-        stream_population(patient, WOMEN, 7, chunk_size=WOMEN, trial_effects="typical", workers=2)
-    )
-    found = {}
-
-    def treat(*regimens):
-        if regimens not in found:
-            doses = [
-                DoseSchedule.repeated(
-                    WOMEN,
-                    patient.drugs[drug].dose_state,
-                    dose,
-                    interval=24.0 * every,
-                    count=count,
-                )
-                for drug, dose, every, count in regimens
-            ]
-            solution = solve(
-                compiled,
-                women.parameters,
-                HOURS,
-                *([DoseSchedule.together(doses)] if doses else []),
-                initial_states=women.initial_states,
-                workers=2,
-            )
-            assert solution.succeeded.all()
-            found[regimens] = {name: solution[name] for name in OUTPUTS}
-        return found[regimens]
-
-    return treat
+    return TreatedPeople(patient, OUTPUTS, HOURS, size=10, seed=7)
 
 
 def late_mean(found, name):
@@ -79,7 +47,7 @@ def test_the_pituitary_answers_tamoxifen(treated):
 
 def test_the_pituitary_answers_an_inhibitor_in_a_week(treated):
     first = HOURS <= 168.0
-    on_drug, off_drug = treated(("letrozole", 2.5, 1, 7)), treated()
+    on_drug, off_drug = treated(Course("letrozole", 2.5, 7)), treated()
     ratio = {
         name: np.median(
             on_drug[name][:, first].mean(axis=1) / off_drug[name][:, first].mean(axis=1)
@@ -98,6 +66,16 @@ def test_goserelin_brings_estradiol_to_levels_after_menopause(treated):
     early = HOURS <= 72.0
     assert (found["lh_concentration"][:, early].max(axis=1) > 20.0).all()
     assert np.median(found["lumbar_spine_bmd"][:, -1]) < 0.97
+
+
+def test_ovaries_are_silenced_as_far_as_pituitaries_are(treated):
+    found = treated(GOSERELIN, ANASTROZOLE)
+    completeness = treated.people.parameters["ovary_lh_desensitisation"]
+    lh = late_mean(found, "lh_concentration")
+    estradiol = late_mean(found, "estradiol_concentration")
+    assert (np.diff(lh[np.argsort(completeness)]) < 0.0).all()
+    assert estradiol[completeness < 0.9].min(initial=np.inf) > np.median(estradiol)
+    assert np.median(estradiol) < 9.986  # 2.72 pg/mL, of women who are silenced (OL50)
 
 
 def test_anastrozole_does_little_to_an_ovary_and_much_beside_goserelin(treated):

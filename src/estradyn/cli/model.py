@@ -179,8 +179,11 @@ def _show_drug(record: DrugRecord, today: datetime.date) -> None:
 
     table = Table(box=None, pad_edge=False, show_header=False)
     for field, value in record.fields.items():
-        text = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
-        table.add_row(field.replace("_", " "), Text(text))
+        if field != "contexts":
+            table.add_row(field.replace("_", " "), Text(_as_text(value)))
+    for context, fields in record.contexts.items():
+        stated = [f"{name.replace('_', ' ')} {_as_text(value)}" for name, value in fields.items()]
+        table.add_row(f"in {context}", Text("; ".join(stated)))
     console = _console()
     console.print(table)
     console.print()
@@ -191,6 +194,11 @@ def _show_drug(record: DrugRecord, today: datetime.date) -> None:
     warning = review_warning(record, today)
     if warning is not None:
         typer.echo(f"Warning: {warning}", err=True)
+
+
+def _as_text(value: object) -> str:
+    """Value of a record's field; the items of a list with commas between them."""
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
 def _is_instance_of(stem: str, drug: str) -> bool:
