@@ -13,7 +13,6 @@ from estradyn.model import export_sbml, load_patient_model
 from estradyn.population import stream_population
 from roadrunner_oracle import RoadRunnerPatient
 
-
 TRACE = {"goserelin": (1e-6,)}
 """A millionth of a depot: CVODE gets stuck where what an agonist holds is 1e-300."""
 
