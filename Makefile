@@ -39,6 +39,8 @@ calibrate: $(READY)
 	$(BIN)/estradyn calibrate calibration/typical_woman/problem.yaml --write-values
 	$(BIN)/python calibration/make_model.py --population men calibration/men
 	$(BIN)/estradyn calibrate calibration/men/problem.yaml --write-values --population men
+	$(BIN)/python calibration/make_model.py --population elderly_men calibration/elderly_men
+	$(BIN)/estradyn calibrate calibration/elderly_men/problem.yaml --write-values --population elderly_men
 	$(BIN)/python calibration/make_model.py --population hypogonadal_men calibration/hypogonadal_men
 	$(BIN)/estradyn calibrate calibration/hypogonadal_men/problem.yaml --write-values --population hypogonadal_men
 	$(BIN)/python calibration/flare_and_response.py

@@ -142,7 +142,8 @@ def test_an_optional_module_may_be_theirs_for_good(models):
     again = (
         "  binding_globulin: globulin_turnover(sex_hormone_binding_globulin);"
         "  // instead of binding_globulin\n"
-        "  binding_globulin.estrogen_ratio := liver_estrogen_ratio;\nend\n"
+        "  binding_globulin.estrogen_ratio := liver_estrogen_ratio;\n"
+        "  binding_globulin.globulin_synthesis_left := 1;\nend\n"
     )
     path.write_text(path.read_text().replace("end\n", again))
     for population, held in (("folk", True), (None, False)):

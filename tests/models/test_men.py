@@ -75,6 +75,15 @@ def test_an_inhibitor_lowers_estradiol_and_raises_lh_and_testosterone(treated, i
     assert np.median(found["estrone_concentration"][:, -1]) < 0.5
 
 
+def test_the_steroid_lowers_globulin_and_with_it_the_testosterone_that_is_bound(treated):
+    steroid, other = treated("exemestane"), treated("letrozole")
+    assert (steroid["sex_hormone_binding_globulin"][:, -1] < 0.85).all()
+    assert (other["sex_hormone_binding_globulin"][:, -1] > 0.9).all()
+    total = steroid["testosterone_concentration"][:, -1]
+    assert (total < steroid["free_androgen_ratio"][:, -1]).all()
+    assert np.median(total) < np.median(other["testosterone_concentration"][:, -1])
+
+
 @pytest.mark.parametrize("serm", ["tamoxifen", "toremifene", "clomiphene"])
 def test_a_serm_raises_lh_testosterone_and_estradiol(treated, serm):
     found = treated(serm)
