@@ -192,6 +192,32 @@ def test_co_medication_is_compared_within_each_woman() -> None:
     assert found["loss"].value == pytest.approx(100.0 - found["relative"].value)
 
 
+def test_a_state_is_compared_with_another_one() -> None:
+    asked = [
+        target(
+            "fold average of endoxifen_concentration",
+            f"women: tamoxifen 20 mg/day for 60 day with cyp2d6 {states}",
+            unit="ratio",
+            id=states,
+        )
+        for states in ("inhibitor", "weak_inhibitor", "inhibitor rather than weak_inhibitor")
+    ]
+    predicted = predict_levels(asked, workers=1, progress=None, patients=1)
+    found = [predicted[one.id].value for one in asked]
+    assert found[0] < found[1] < 1.0
+    assert found[2] == pytest.approx(found[0] / found[1], rel=1e-6)
+
+
+def test_who_does_not_take_the_drug_keeps_her_own_level() -> None:
+    scenario = "women: letrozole 2.5 mg/day for 30 day"
+    share = "share with estradiol_concentration >= 0.627 pg/mL"
+    asked = [target(share, f"{scenario}{end}", id=end) for end in ("", " taken by 70 percent")]
+    found = predict_levels(asked, workers=1, progress=None, patients=40)
+    # Before treatment hardly a woman is below the limit.
+    expected = 30.0 + 0.7 * found[""].value
+    assert found[" taken by 70 percent"].value == pytest.approx(expected, abs=5.0)
+
+
 def test_courses_may_follow_each_other_and_come_in_cycles() -> None:
     loading = read_regimen(
         "x", "women: fulvestrant 500 mg once then 250 mg every 14 day for 28 day from day 14"
@@ -206,6 +232,15 @@ def test_courses_may_follow_each_other_and_come_in_cycles() -> None:
     changed = read_regimen("x", "women: letrozole 2.5 mg once with cyp2a6 slow")
     assert changed.co_medication == {"cyp2a6": "slow"}
     assert not changed.usual.co_medication
+    potent = read_regimen(
+        "x", "women: tamoxifen 20 mg once with cyp2d6 inhibitor rather than weak_inhibitor"
+    )
+    assert potent.co_medication == {"cyp2d6": "inhibitor"}
+    assert potent.usual.co_medication == {"cyp2d6": "weak_inhibitor"}
+    assert read_regimen("x", "women: letrozole 2.5 mg once").takers == 100.0
+    assert read_regimen("x", "women: letrozole 2.5 mg once taken by 90 percent").takers == 90.0
+    with pytest.raises(InputError, match="at most 100"):
+        read_regimen("x", "women: letrozole 2.5 mg once taken by 120 percent")
     with pytest.raises(InputError, match="begins before"):
         read_regimen("x", "women: letrozole 2.5 mg/day for 9 day then 5 mg once from day 3")
 

@@ -7,16 +7,18 @@ A scenario is `<people>: <drug> <course>`, with one of `PEOPLE`, where a course 
     <dose> mg every <n> day for <n> day
     <dose> mg/day for <n> day in <m> cycles of <k> day
 
-More courses may follow, each ` then <course> from day <d>`, as after a loading dose. A scenario may
-end in ` with <what> <state>` for what `models/co_medication.tsv` knows: medication beside the drug,
-a variant of an enzyme, or a meal.
+More courses may follow, each ` then <course> from day <d>`, as after a loading dose. ` taken by <n>
+percent` may follow these, where not all of the people take what they were given. A scenario may end
+in ` with <what> <state>` for what `models/co_medication.tsv` knows: medication beside the drug, a
+variant of an enzyme, or a meal; and what that is compared with is the drug alone or, after
+` rather than <state>`, another state of it.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,7 +44,8 @@ _COURSE = (
 _SCENARIO = re.compile(
     rf"(?P<people>{'|'.join(PEOPLE)}): (?P<drug>[a-z]+) (?P<first>{_COURSE})"
     rf"(?P<later>(?: then {_COURSE} from day \d+)*)"
-    r"(?: with (?P<what>\w+) (?P<state>\w+))?"
+    r"(?: taken by (?P<takers>\d+(?:\.\d+)?) percent)?"
+    r"(?: with (?P<what>\w+) (?P<state>\w+)(?: rather than (?P<instead>\w+))?)?"
 )
 _PARTS = re.compile(
     r"(?P<dose>\d+(?:\.\d+)?) mg(?: once|(?:/day| every (?P<every>\d+) day) for (?P<days>\d+) day)"
@@ -71,6 +74,10 @@ class Regimen:
         Hours at which the cycles of the last course begin; one where there are no cycles.
     co_medication
         State of what is changed beside the drug, as `with_co_medication` takes it.
+    usual_co_medication
+        The same of what that is compared with; empty for the drug alone.
+    takers
+        Percent of the people who take the doses; the others take none.
     """
 
     people: str
@@ -80,6 +87,8 @@ class Regimen:
     interval: float
     cycles: Array
     co_medication: dict[str, str]
+    usual_co_medication: dict[str, str] = field(default_factory=dict)
+    takers: float = 100.0
 
     @property
     def first_dose(self) -> Regimen:
@@ -90,8 +99,8 @@ class Regimen:
 
     @property
     def usual(self) -> Regimen:
-        """The same doses with nothing changed beside the drug."""
-        return replace(self, co_medication={})
+        """The same doses with what the change beside the drug is compared with."""
+        return replace(self, co_medication=self.usual_co_medication)
 
 
 def read_regimen(name: str, scenario: str) -> Regimen:
@@ -107,7 +116,8 @@ def read_regimen(name: str, scenario: str) -> Regimen:
     Raises
     ------
     InputError
-        If the text is no such scenario, or a course begins before the one before it has ended.
+        If the text is no such scenario, a course begins before the one before it has ended, or more
+        than all of the people take the doses.
     """
     match = _SCENARIO.fullmatch(scenario)
     if match is None:
@@ -115,6 +125,12 @@ def read_regimen(name: str, scenario: str) -> Regimen:
             f"evidence '{name}': found the scenario '{scenario}', allowed is "
             "'women: <drug> <dose> mg' followed by ' once', '/day for <n> day' or "
             "' every <n> day for <n> day'"
+        )
+    takers = float(match["takers"] or 100.0)
+    if takers > 100.0:
+        raise InputError(
+            f"evidence '{name}': found {takers:g} percent who take the doses of '{scenario}', "
+            "allowed is at most 100"
         )
     courses = [match["first"], *match["later"].split(_THEN)[1:]]
     hours: list[Array] = []
@@ -136,6 +152,8 @@ def read_regimen(name: str, scenario: str) -> Regimen:
         interval,
         cycles,
         {match["what"]: match["state"]} if match["what"] else {},
+        {match["what"]: match["instead"]} if match["instead"] else {},
+        takers,
     )
 
 

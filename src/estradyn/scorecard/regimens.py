@@ -7,13 +7,14 @@ averages; `molar ratio` of amounts of substance). `single <endpoint>` is read af
 alone.
 
 Where the scenario changes something beside the drug, an endpoint is that with it. Before an
-endpoint, `usual` is the same without it, `fold` and `relative` that with it over that without, as a
-ratio and in percent, `loss of` what is missing in percent, `excess of` how many percent more there
-is without it, and `rise of` the difference. ` by <assay>` after a variable reads it by an assay of
-`models/assays/`, where a reading below the limit of the assay counts as the limit, or
-` by <assay> extrapolated` as what it would be. Each is taken in every woman, and the prediction is
-the median over them; `share below <number> <unit> of <endpoint>` is the percent of women. Variables
-are read finely for a day after the last dose and more and more coarsely for ninety days.
+endpoint, `usual` is the same without it (or with what it is given rather than), `fold` and
+`relative` that with it over that without, as a ratio and in percent, `loss of` what is missing in
+percent, `excess of` how many percent more there is without it, and `rise of` the difference.
+` by <assay>` after a variable reads it by an assay of `models/assays/`, where a reading below the
+limit of the assay counts as the limit, or ` by <assay> extrapolated` as what it would be. Each is
+taken in every woman, and the prediction is the median over them; `share below <number> <unit> of
+<endpoint>` is the percent of women. Variables are read finely for a day after the last dose and
+more and more coarsely for ninety days.
 
 How women differ, treated or not, is in `estradyn.scorecard.distributions`.
 """
@@ -56,7 +57,8 @@ __all__ = ["PEOPLE", "predict_levels"]
 
 Array = NDArray[np.float64]
 
-PATIENTS = 50
+PATIENTS = 150
+"""People of whom a median is taken: known to a tenth where they differ by a factor of two."""
 SEED = 20240611
 
 JUST_BEFORE = 1e-6
@@ -231,12 +233,13 @@ class _Patients:
         people: Population = self._population
         (record,) = self.model.drugs.values()
         amounts = regimen.milligrams * unit_ratio("mg", record.dose_unit)
+        taken = amounts * takes(len(people), regimen.takers)[:, None]
         last = regimen.hours[-1]
         before_doses = regimen.hours[1:] - JUST_BEFORE
         due = last + regimen.interval
         times = np.unique(np.concatenate([before_doses, last + AFTER_LAST_DOSE, [0.0, due]]))
         schedule = DoseSchedule.from_records(
-            np.arange(len(people))[:, None], regimen.hours, record.dose_state, amounts
+            np.arange(len(people))[:, None], regimen.hours, record.dose_state, taken
         )
         parameters = with_co_medication(
             people.parameters,
@@ -274,6 +277,20 @@ class _Patients:
             ]
             for name in self._variables
         }
+
+
+def takes(people: int, percent: float) -> NDArray[np.bool_]:
+    """Who takes the doses: that percent of the people, whoever they are otherwise.
+
+    Parameters
+    ----------
+    people
+        Their number.
+    percent
+        Percent of them who take the doses.
+    """
+    order = np.random.default_rng(SEED).permutation(people)
+    return order < round(people * percent / 100.0)
 
 
 class _Given:
