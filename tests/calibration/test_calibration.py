@@ -255,8 +255,10 @@ def test_a_shipped_problem_quotes_its_evidence_rows(shipped: Path) -> None:
     rows = evidence_rows()
     for item in problem.measurements:
         printed = re.findall(r"[+-]?(?<![\d.])\d+(?:\.\d+)?", rows[item.dataset].value)
-        # A peak is quoted by its time: uptake and loss are alike then. A range is read by its ends.
-        quoted = item.time if "peaking" in item.observable else abs(item.value)
+        # A peak or a lowest point is quoted by its time: uptake and loss are alike then. A range is
+        # read by its ends.
+        by_time = item.observable.endswith(("peaking", "turning"))
+        quoted = item.time if by_time else abs(item.value)
         days = quoted / 24.0
         left = 100.0 - quoted
         found = [abs(float(number)) for number in printed]
