@@ -27,6 +27,9 @@ HOURS_PER_DAY = 24.0
 BONE_AND_LIPIDS = re.compile(r"\s*(bone|lipids)(:|\.|_\w+_input\s*:=)")
 """Lines of the patient's text that put in these two modules and wire them."""
 
+OVER_DRUGS = re.compile(r"\s*(bone|lipids)\.(?P<rest>\w+ := [01];\s*// (sum|product) over drugs)")
+"""Those of these lines that join what drugs bring."""
+
 
 @dataclass(frozen=True)
 class RowValues:
@@ -89,7 +92,9 @@ def tumor_model(*drugs: str, modules: tuple[str, ...] = ()) -> OdeModel:
         models = Path(shutil.copytree(models_directory(), Path(folder) / "models"))
         patient = models / f"{PATIENT}{ANTIMONY_SUFFIX}"
         lines = patient.read_text(encoding="utf-8").splitlines(keepends=True)
-        kept = [line for line in lines if not BONE_AND_LIPIDS.match(line)]
+        # A drug may act on nothing that the text does not name, so what it would bring stays.
+        kept = [OVER_DRUGS.sub(r"\g<rest>", line) for line in lines]
+        kept = [line for line in kept if not BONE_AND_LIPIDS.match(line)]
         patient.write_text("".join(kept), encoding="utf-8")
         return load_model(patient, drugs=drugs, modules=modules)
 

@@ -51,6 +51,13 @@ def test_finds_values_that_reach_the_targets_and_leaves_the_rest(population_fit)
     assert fit.objective[1] < fit.objective[0]
 
 
+def test_the_tumor_can_be_had_alone_with_any_drug(population_fit):
+    cohort = sys.modules["cohort"]
+    model = cohort.tumor_model(*cohort.drug_records(cohort.models_directory()))
+    assert "tumor_sensitive" in model.state_names
+    assert not [name for name in model.state_names if name.startswith(("bone_", "lipids_"))]
+
+
 @pytest.mark.parametrize(
     ("limit", "shown", "residual"),
     [("", 3.0, 2.0), ("upper", 0.0, 0.0), ("upper", 3.0, 2.0), ("lower", 3.0, 0.0)],
