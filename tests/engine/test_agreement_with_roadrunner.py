@@ -8,13 +8,17 @@ import numpy as np
 import pytest
 from roadrunner import Config
 
-from estradyn.engine import DoseSchedule, compile_model, solve
+from estradyn.engine import DoseSchedule, SolverOptions, compile_model, solve
 from estradyn.model import export_sbml, load_patient_model
 from estradyn.population import stream_population
 from roadrunner_oracle import RoadRunnerPatient
 
 TRACE = {"goserelin": (1e-6,)}
 """A millionth of a depot: CVODE gets stuck where what an agonist holds is 1e-300."""
+
+OPTIONS = {"premenopausal_women": SolverOptions(relative_tolerance=1e-7)}
+"""Estradiol of a cycle crosses the kinks of the tumor's stimulation again and again, and at the
+default tolerance one state of forty women is 2.6e-5 off."""
 
 
 @pytest.fixture(autouse=True)
@@ -55,7 +59,7 @@ def test_every_state_of_the_patients_agrees(
     patients: int,
     weeks: int,
 ) -> None:
-    """Every state agrees to 1e-5 at the default tolerance.
+    """Every state agrees to 1e-5 at the default tolerance, or where that is said at another.
 
     Near zero, below a thousandth of what the state reaches in any of the patients, it is judged
     against that: cells of a kind that one tumor hardly has are no part of its volume.
@@ -81,7 +85,12 @@ def test_every_state_of_the_patients_agrees(
         ]
     )
     solution = solve(
-        compiled, population.parameters, times, doses, initial_states=population.initial_states
+        compiled,
+        population.parameters,
+        times,
+        doses,
+        initial_states=population.initial_states,
+        options=OPTIONS.get(people or ""),
     )
     assert solution.succeeded.all()
 
