@@ -77,7 +77,11 @@ def encode_chunk(
                 archive.writestr(part, _array_bytes(series.measured[name]))
         if everything:
             archive.writestr(_ASSESSMENTS, _table_bytes(outcomes.assessments))
-            archive.writestr(_TRAJECTORIES, _array_bytes(trajectories.astype(np.float32)))
+            # Years after it is found an untreated tumor, which the equations let grow without end,
+            # may be too large for single precision: infinite, which is no news to anybody.
+            with np.errstate(over="ignore"):
+                single = trajectories.astype(np.float32)
+            archive.writestr(_TRAJECTORIES, _array_bytes(single))
     return content.getvalue()
 
 
