@@ -11,19 +11,13 @@ from numpy.typing import NDArray
 
 from estradyn.evidence.times import When
 from estradyn.trial import statistics
-from estradyn.trial.occult_disease import EVENT_COLUMNS
+from estradyn.trial.setting_endpoints import event_times
 from estradyn.trial.statistics import Estimate
 from estradyn.trial.study import Setting
 
 Array = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 Times = tuple[Array, Flags]
-
-
-def event_times(setting: Setting, patients: pd.DataFrame) -> Times:
-    """Days to the event of a setting or the end of follow-up, and whether it came."""
-    days, event = EVENT_COLUMNS[setting]
-    return patients[days].to_numpy(dtype=np.float64), patients[event].to_numpy(dtype=np.bool_)
 
 
 def in_one_arm(name: str, times: Times, when: When) -> tuple[Estimate, str] | None:
@@ -43,10 +37,9 @@ def in_one_arm(name: str, times: Times, when: When) -> tuple[Estimate, str] | No
     if name not in ("recurrence_free_survival", "breast_cancer_incidence"):
         return None
     free = statistics.survival_percent(statistics.kaplan_meier(*times), when.end)
-    if name == "recurrence_free_survival":
-        return free, "percent"
-    found = Estimate(100.0 - free.value, 100.0 - free.upper, 100.0 - free.lower, free.n)
-    return found, "percent"
+    if name == "breast_cancer_incidence":
+        free = statistics.complement_percent(free)
+    return free, "percent"
 
 
 def _ratio(own: Times, other: Times, when: When) -> tuple[Estimate, str]:

@@ -22,7 +22,7 @@ from estradyn.evidence.times import When, parse_time
 from estradyn.model import Output
 from estradyn.scorecard.prediction import Prediction, Progress
 from estradyn.scorecard.targets import Target
-from estradyn.scorecard.time_to_event import event_times, in_one_arm, in_two_arms
+from estradyn.scorecard.time_to_event import in_one_arm, in_two_arms
 from estradyn.trial import statistics
 from estradyn.trial.endpoints import (
     DAYS_PER_MONTH,
@@ -34,6 +34,7 @@ from estradyn.trial.occult_disease import EVENT_COLUMNS
 from estradyn.trial.patients import PatientSimulation, patient_model_of
 from estradyn.trial.result import TrialResult
 from estradyn.trial.run import run_trial
+from estradyn.trial.setting_endpoints import event_times
 from estradyn.trial.statistics import Estimate
 from estradyn.trial.study import Setting, Study, load_study, with_overrides
 

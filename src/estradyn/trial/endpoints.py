@@ -98,7 +98,7 @@ def survival_table(study: Study, arms: Sequence[ArmTables]) -> pd.DataFrame:
         return pd.DataFrame(columns=["arm", "time_day", "survival", "lower", "upper", "at_risk"])
     frames = []
     for tables in arms:
-        frame = statistics.kaplan_meier(*event_times(study, tables)).table
+        frame = statistics.kaplan_meier(*event_times(study.setting, tables.patients)).table
         frame.insert(0, "arm", tables.arm.name)
         frames.append(frame)
     return pd.concat(frames, ignore_index=True)
@@ -269,7 +269,7 @@ def _last_days(study: Study, tables: ArmTables) -> NDArray[np.float64]:
         return np.where(np.isnan(off_day), np.inf, off_day)
     if study.setting is Setting.NEOADJUVANT:
         return np.full(len(tables.patients), np.inf)
-    days, event = event_times(study, tables)
+    days, event = event_times(study.setting, tables.patients)
     return np.where(event, days, np.inf)
 
 

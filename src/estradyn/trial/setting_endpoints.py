@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from estradyn.trial import statistics
@@ -62,7 +63,7 @@ def occult_rows(study: Study, tables: ArmTables, reference: ArmTables) -> list[E
     """
     survival_name, event_name = _NAMES[study.setting]
     arm, rows = tables.arm, []
-    days, event = event_times(study, tables)
+    days, event = event_times(study.setting, tables.patients)
     own_positive = tables.patients["tumor_er_positive"].to_numpy(dtype=np.float64) > 0.5
     curve = statistics.kaplan_meier(days, event)
     start = 0.0
@@ -71,19 +72,17 @@ def occult_rows(study: Study, tables: ArmTables, reference: ArmTables) -> list[E
             break
         free = statistics.survival_percent(curve, end)
         if study.setting is Setting.PREVENTION:
-            free = statistics.Estimate(
-                100.0 - free.value, 100.0 - free.upper, 100.0 - free.lower, free.n
-            )
+            free = statistics.complement_percent(free)
         rows.append(EndpointRow(arm, survival_name, free, "percent", end))
         rate = statistics.event_rate(days, event, start, end)
         rows.append(EndpointRow(arm, f"{event_name}_rate", rate, "percent/year", end))
         if tables is not reference:
-            others = event_times(study, reference)
+            others = event_times(study.setting, reference.patients)
             ratio = statistics.rate_ratio((days, event), others, start, end)
             rows.append(EndpointRow(arm, f"{event_name}_rate_ratio", ratio, "ratio", end))
         start = end
     if tables is not reference:
-        other_days, other_event = event_times(study, reference)
+        other_days, other_event = event_times(study.setting, reference.patients)
         comparison = statistics.compare_survival(days, event, other_days, other_event)
         ratio = comparison.hazard_ratio
         p_value = statistics.Estimate(comparison.log_rank_p, np.nan, np.nan, ratio.n)
@@ -108,10 +107,7 @@ def occult_rows(study: Study, tables: ArmTables, reference: ArmTables) -> list[E
     return rows
 
 
-def event_times(study: Study, tables: ArmTables) -> tuple[Array, Flags]:
+def event_times(setting: Setting, patients: pd.DataFrame) -> tuple[Array, Flags]:
     """Days to the event of the setting or the end of follow-up, and whether it came."""
-    days, event = EVENT_COLUMNS[study.setting]
-    return (
-        tables.patients[days].to_numpy(dtype=np.float64),
-        tables.patients[event].to_numpy(dtype=np.bool_),
-    )
+    days, event = EVENT_COLUMNS[setting]
+    return patients[days].to_numpy(dtype=np.float64), patients[event].to_numpy(dtype=np.bool_)

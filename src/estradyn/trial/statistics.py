@@ -181,6 +181,12 @@ def survival_percent(curve: SurvivalCurve, day: float) -> Estimate:
     )
 
 
+def complement_percent(estimate: Estimate) -> Estimate:
+    """Percent with the event from percent without it, with the interval turned round."""
+    value, lower, upper = estimate.value, estimate.lower, estimate.upper
+    return Estimate(100.0 - value, 100.0 - upper, 100.0 - lower, estimate.n)
+
+
 def event_rate(days: Array, event: Flags, start: float, stop: float) -> Estimate:
     """Events in percent of patients a year within a period, with the exact Poisson interval.
 
