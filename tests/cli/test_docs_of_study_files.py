@@ -61,3 +61,36 @@ def test_the_shortest_study_is_one(tmp_path: Path) -> None:
     path = tmp_path / "study.yaml"
     path.write_text(block, encoding="utf-8")
     assert load_study(path).patients_per_arm == 100
+
+
+def blocks() -> list[str]:
+    """YAML on the page, in its order: the shortest study, regimens, management."""
+    return [
+        part.split("```")[0] for part in PAGE.read_text(encoding="utf-8").split("```yaml\n")[1:]
+    ]
+
+
+def examples_of_regimens() -> list[str]:
+    return [
+        part.strip() for part in re.split(r"^# ", blocks()[1], flags=re.MULTILINE) if part.strip()
+    ]
+
+
+@pytest.mark.parametrize("example", examples_of_regimens(), ids=lambda text: text.splitlines()[0])
+def test_every_example_of_regimens_is_an_arm(example: str, tmp_path: Path) -> None:
+    lines = example.splitlines()[1:]
+    old = "      - {drug: toremifene, dose: 60 mg, interval: 1 day}\n"
+    text = blocks()[0].replace("duration: 1 year", "duration: 6 year")
+    assert old in text
+    path = tmp_path / "study.yaml"
+    path.write_text(
+        text.replace(old, "".join(f"      {line}\n" for line in lines if line)), encoding="utf-8"
+    )
+    assert len(load_study(path).arms[0].regimens) == len([line for line in lines if line])
+
+
+def test_the_example_of_management_fits_a_study(tmp_path: Path) -> None:
+    visits = "visits: [{name: safety, every: 1 week, measure: {calcium: 2 percent}}]\n"
+    path = tmp_path / "study.yaml"
+    path.write_text(blocks()[0] + visits + blocks()[2], encoding="utf-8")
+    assert load_study(path).management.hypercalcemia is not None

@@ -12,7 +12,14 @@ from hypothesis import strategies as st
 from estradyn.report.headlines import headline_sentences
 from estradyn.report.links import linked
 from estradyn.report.off_study import rule_rows
-from estradyn.report.wording import interval_text, label_of, number_text, time_text
+from estradyn.report.wording import (
+    interval_text,
+    label_of,
+    number_text,
+    period_text,
+    time_text,
+    times_text,
+)
 from estradyn.trial.result import TrialResult
 
 
@@ -59,6 +66,20 @@ def test_times_are_in_the_largest_unit_that_divides_them() -> None:
         "12 hours",
         "1.3 days",
     ]
+
+
+def test_a_month_is_the_twelfth_of_a_year() -> None:
+    assert time_text(365.25 / 2) == "6 months"
+    assert period_text("182.625 day") == "6 months"
+
+
+def test_times_share_a_unit_where_one_divides_all() -> None:
+    assert times_text((0.0, 365.25, 730.5)) == "0, 1 and 2 years"
+    assert times_text((0.0, 14.0, 84.0)) == "0, 2 and 12 weeks"
+    assert times_text((0.0, 10.0)) == "0 and 10 days"
+    assert times_text((14.0, 365.25)) == "2 weeks and 1 year"
+    assert times_text((0.5, 1.0)) == "12 hours and 1 day"
+    assert times_text((0.0,)) == "0 days"
 
 
 def test_names_are_words() -> None:

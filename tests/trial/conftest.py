@@ -75,15 +75,16 @@ OUTPUTS = {
 
 
 DRUGS = {
-    "blockine": DrugRecord(
-        name="blockine",
-        dose_state="blockine_gut",
+    name: DrugRecord(
+        name=name,
+        dose_state=f"{name}_gut",
         dose_unit="mg",
-        concentration_output="blockine_concentration",
-        fields={"largest_dose": 1000},
+        concentration_output=f"{name}_concentration",
+        fields={"largest_dose": 1000, "brand_names": [brand]},
         body="",
-        path=Path("blockine.md"),
+        path=Path(f"{name}.md"),
     )
+    for name, brand in (("blockine", "Blockex"), ("otherine", "Otherex"))
 }
 
 

@@ -49,7 +49,7 @@ def given(study: Study, drugs: Drugs) -> list[tuple[float, float]]:
         pytest.param(
             [
                 "{drug: blockine, dose: 60 mg, interval: 1 day, stop: 2 day}",
-                "{drug: blockine, dose: 20 mg, interval: 1 day, stop: 2 day}",
+                "{drug: otherine, dose: 20 mg, interval: 1 day, stop: 2 day}",
             ],
             [(0.0, 20.0), (0.0, 60.0), (1.0, 20.0), (1.0, 60.0)],
             id="combination",
@@ -154,29 +154,41 @@ def test_a_pattern_that_makes_no_sense_is_refused(
     assert words in str(caught.value)
 
 
-def test_patterns_are_told_in_words(make_study: MakeStudy) -> None:
+@pytest.mark.parametrize(
+    ("line", "words", "daily_dose"),
+    [
+        (
+            "{drug: blockine, dose: 500 mg, at: [0 day, 14 day, 28 day]}",
+            "blockine 500 mg on days 0, 14 and 28",
+            None,
+        ),
+        (
+            "{drug: blockine, dose: 50 mg, interval: 1 day, course: 5 day, cycle: 28 day}",
+            "blockine 50 mg every day for 5 days of every 4 weeks",
+            None,
+        ),
+        ("{drug: blockine, dose: 5 mg, interval: 1 week}", "blockine 5 mg every week", 5.0 / 7.0),
+        ("{drug: blockine, dose: 60 mg, interval: 2 day}", "blockine 60 mg every 2 days", 30.0),
+    ],
+)
+def test_patterns_are_told_in_words_and_even_ones_have_a_dose_per_day(
+    make_study: MakeStudy, line: str, words: str, daily_dose: float | None
+) -> None:
+    arm = make_study(regimens(line)).arms[0]
+    assert arm_text(arm) == words
+    assert arm.regimens[0].daily_dose == daily_dose
+
+
+def test_regimens_of_an_arm_are_told_one_after_the_other(make_study: MakeStudy) -> None:
     study = make_study(
         regimens(
-            "{drug: blockine, dose: 500 mg, at: [0 day, 14 day, 28 day]}",
-            "{drug: blockine, dose: 50 mg, interval: 1 day, course: 5 day, cycle: 28 day}",
-            "{drug: blockine, dose: 5 mg, interval: 1 week}",
+            "{drug: blockine, dose: 60 mg, interval: 1 day, stop: 2 year}",
+            "{drug: otherine, dose: 5 mg, interval: 1 day, start: 8 week}",
         )
     )
     assert arm_text(study.arms[0]) == (
-        "blockine 500 mg on days 0, 14 and 28; "
-        "blockine 50 mg every day for 5 days of every 4 weeks; blockine 5 mg every week"
+        "blockine 60 mg every day until 2 years; otherine 5 mg every day from 8 weeks"
     )
-
-
-def test_only_even_intervals_have_a_dose_per_day(make_study: MakeStudy) -> None:
-    study = make_study(
-        regimens(
-            "{drug: blockine, dose: 60 mg, interval: 2 day}",
-            "{drug: blockine, dose: 60 mg, at: [0 day]}",
-            "{drug: blockine, dose: 60 mg, interval: 1 day, course: 5 day, cycle: 28 day}",
-        )
-    )
-    assert [regimen.daily_dose for regimen in study.arms[0].regimens] == [30.0, None, None]
 
 
 def with_adherence(share: str, spread: str = "0.0") -> tuple[str, str]:
@@ -323,3 +335,70 @@ def test_a_study_with_medication_can_be_read_back() -> None:
     }
     study = study_from_content(content, "test")
     assert study_from_content(study.content(), "again") == study
+
+
+DAILY = "drug: blockine, dose: 60 mg, interval: 1 day"
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "day"),
+    [
+        (
+            f"{{{DAILY}, stop: 3 month}}",
+            "{drug: blockine, dose: 120 mg, interval: 1 day, start: 2 month}",
+            60.875,
+        ),
+        (f"{{{DAILY}}}", f"{{{DAILY}}}", 0),
+        ("{drug: blockine, dose: 120 mg, at: [3 day]}", f"{{{DAILY}}}", 3),
+        (f"{{{DAILY}, start: 4 week}}", f"{{{DAILY}, stop: 5 week}}", 28),
+        (
+            f"{{{DAILY}, cycle: 6 week, course: 4 week}}",
+            f"{{{DAILY}, start: 3 week, cycle: 6 week, course: 3 week}}",
+            21,
+        ),
+    ],
+)
+def test_two_courses_of_one_drug_at_once_are_refused(
+    make_study: MakeStudy, first: str, second: str, day: float
+) -> None:
+    with pytest.raises(StudyError) as caught:
+        make_study(regimens(first, second))
+    message = str(caught.value)
+    assert f"field arms.1.regimens.2: found blockine on {day:g} day" in message
+    assert "regimen 1" in message
+    assert "'stop'" in message
+
+
+@pytest.mark.parametrize(
+    "second",
+    [
+        "{drug: blockine, dose: 20 mg, interval: 1 day, start: 12 hour}",
+        "{drug: blockine, dose: 120 mg, interval: 1 day, start: 8 week}",
+        "{drug: blockine, dose: 120 mg, at: [12 hour, 36 hour]}",
+    ],
+)
+def test_courses_of_one_drug_may_follow_or_fall_between_each_other(
+    make_study: MakeStudy, second: str
+) -> None:
+    study = make_study(regimens(f"{{{DAILY}, stop: 8 week}}", second))
+    assert len(study.arms[0].regimens) == 2
+
+
+def test_a_report_says_when_visits_are_and_what_is_done_about_a_flare(
+    make_study: MakeStudy,
+) -> None:
+    management = """management:
+  hypercalcemia:
+    treat_above: 2.8 mmol/L
+    stop_above: 3.4 mmol/L
+    give: [{drug: blockine, dose: 9 mg, at: [0 day]}]
+"""
+    study = make_study(
+        ("scans:\n", management + "scans:\n"),
+        ("window: 3 day\n", "window: 3 day\n    assay: radioimmunoassay\n"),
+    )
+    rows = {row.label: row.statements for row in design_rows(study)}
+    assert "at 0, 12 and 24 weeks" in rows["Visits"][1]
+    assert "radioimmunoassay" in rows["Visits"][1]
+    assert "2.8 mmol/L: blockine 9 mg on day 0" in rows["Management"][0]
+    assert "above 3.4 mmol/L" in rows["Management"][1]

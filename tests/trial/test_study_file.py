@@ -69,6 +69,7 @@ FAULTS = [
     ("interval: 1 day", "interval: 0 day", 11, "arms.1.regimens.1.interval", "more than 0"),
     ("interval: 1 day", "interval: 1 minute", 11, "arms.1.regimens.1.interval", "1 hour"),
     ("interval: 1 day", "intervall: 1 day", 11, "arms.1.regimens.1.intervall", "'interval'"),
+    ("drug: blockine", "drug: Blockex", 9, "arms.1.regimens.1.drug", "another name of 'blockine'"),
     ("name: high", "name: low", 12, "arms.2.name", "'low' twice"),
     ("patients_per_arm: 40", "patients_per_arm: 0", 18, "patients_per_arm", "whole number"),
     ("patients_per_arm: 40", "patients_per_arm: many", 18, "patients_per_arm", "whole number"),
@@ -88,6 +89,20 @@ FAULTS = [
     ("title: A made-up trial", "title: !!python/name:os.system", 1, "title", "no objects"),
     ("title: A made-up trial", "title: &a [*a]", 1, "title", "written out"),
     ("model: patient", "model: {}", 4, "population.model", "a mapping"),
+    (
+        "      - drug: blockine\n        dose: 60 mg\n        interval: 1 day\n",
+        "      - blockine\n",
+        9,
+        "arms.1.regimens.1",
+        "a mapping with drug, dose, interval",
+    ),
+    (
+        "calcium: 0 percent",
+        "testosterone: 0 percent",
+        25,
+        "visits.1.measure.testosterone",
+        "does not have of 'postmenopausal_women'",
+    ),
 ]
 
 
@@ -98,6 +113,41 @@ def test_fault_names_line_field_and_what_is_allowed(
     message = refuse(make_study, old, new)
     assert f"study.yaml:{line}: field {field}: " in message
     assert hint in message
+
+
+def test_men_have_testosterone_and_no_endometrium(make_study: MakeStudy) -> None:
+    men = ("setting: nobody", "setting: nobody\n  people: men")
+    assert make_study(men, ("calcium: 0 percent", "testosterone: 0 percent"))
+    with pytest.raises(StudyError) as caught:
+        make_study(men, ("calcium: 0 percent", "endometrial_thickness: 0 percent"))
+    found, allowed = str(caught.value).split("allowed")
+    assert "'endometrial_thickness', which the model does not have of 'men'" in found
+    assert "testosterone" in allowed
+    assert "endometrial_thickness" not in allowed
+
+
+@pytest.mark.parametrize(
+    ("setting", "section"),
+    [
+        ("metastatic", "follow_up: {periods: [2 year]}"),
+        ("adjuvant", "off_study: {rule: worsening_signs}"),
+        ("adjuvant", "flare: {onset_window: 4 week}"),
+        ("prevention", "hypercalcemia: {threshold: 2.6 mmol/L}"),
+    ],
+)
+def test_a_section_without_meaning_in_the_setting_is_refused(
+    make_study: MakeStudy, setting: str, section: str
+) -> None:
+    message = refuse(make_study, "seed: 7\n", f"seed: 7\nsetting: {setting}\n{section}\n")
+    assert f"study.yaml:21: field {section.split(':', maxsplit=1)[0]}: found" in message
+    assert f"in the setting '{setting}'" in message
+
+
+def test_defaults_of_a_section_are_no_fault_in_any_setting(
+    make_study: MakeStudy, drugs: Drugs
+) -> None:
+    study = make_study(("seed: 7\n", "seed: 7\nsetting: adjuvant\n"))
+    assert study_from_content(study.content(), "memory", drugs=drugs) == study
 
 
 def test_wrong_dimension_names_both_units(make_study: MakeStudy) -> None:

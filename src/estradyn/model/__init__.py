@@ -21,6 +21,7 @@ from estradyn.model.patient_model import (
     load_parameters,
     load_patient_model,
     modules_giving,
+    outputs_of_people,
     with_fixed_values,
     with_values,
 )
@@ -53,6 +54,7 @@ __all__ = [
     "load_patient_model",
     "models_directory",
     "modules_giving",
+    "outputs_of_people",
     "parameters_without_value",
     "read_drug_record",
     "shipped_models",

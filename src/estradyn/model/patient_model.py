@@ -255,6 +255,34 @@ def modules_giving(
     return tuple(name for name, given in optional.items() if not set(given).isdisjoint(variables))
 
 
+def outputs_of_people(
+    population: str | None = None,
+    model_name: str = PATIENT,
+    directory: str | Path | None = None,
+) -> frozenset[str]:
+    """Name the outputs that a model reports of some people, those that drugs add left out.
+
+    Parameters
+    ----------
+    population, model_name, directory
+        As in `load_patient_model`; the model's equations are not read.
+
+    Raises
+    ------
+    ModelError
+        If there is no record of these people.
+    """
+    path = _model_path(model_name, directory)
+    composition = compose(path, drugs=(), population=population)
+    people = people_called(population, path.parent)
+    tables = (
+        *(() if people is None else people.outputs),
+        composition.context.own_folder / "outputs.tsv",
+    )
+    named = frozenset(row.text("name") for table in tables for row in _output_rows(table))
+    return named - composition.absent_variables
+
+
 def with_values(model: OdeModel, values: Mapping[str, float]) -> OdeModel:
     """Put values in the place of a model's own.
 

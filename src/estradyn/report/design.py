@@ -6,9 +6,17 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from estradyn.report.off_study import rule_text
-from estradyn.report.wording import time_text, words_of
+from estradyn.report.wording import time_text, times_text, words_of
 from estradyn.trial.people import known_people
-from estradyn.trial.study import Arm, PopulationPlan, Regimen, Setting, Study, Visits
+from estradyn.trial.study import (
+    Arm,
+    BelowQuantification,
+    PopulationPlan,
+    Regimen,
+    Setting,
+    Study,
+    Visits,
+)
 
 
 @dataclass(frozen=True)
@@ -105,6 +113,7 @@ def design_rows(study: Study) -> list[DesignRow]:
         *_scan_rows(study),
         DesignRow("Visits", tuple(_visits_text(visits) for visits in study.visits)),
         *_RULES[study.setting](study),
+        *_management_rows(study),
     ]
     return [row for row in rows if row.statements]
 
@@ -213,7 +222,7 @@ _RULES: Mapping[Setting, Callable[[Study], list[DesignRow]]] = {
 
 def _visits_text(visits: Visits) -> str:
     if visits.at is not None:
-        times = "at " + ", ".join(f"{day / 7.0:g}" for day in visits.at) + " weeks"
+        times = "at " + times_text(visits.at)
     else:
         assert visits.every is not None
         times = f"every {time_text(visits.every)}"
@@ -223,4 +232,24 @@ def _visits_text(visits: Visits) -> str:
     measured = ", ".join(
         f"{words_of(name.value)} {error:g} %" for name, error in visits.measure.items()
     )
+    if visits.assay is not None:
+        measured += f"; hormones by {words_of(visits.assay)}"
+    if visits.below_quantification is BelowQuantification.REPORTED:
+        measured += "; by an assay without limit"
     return f"{visits.name}, {times}{window}; error of measurement: {measured}"
+
+
+def _management_rows(study: Study) -> list[DesignRow]:
+    """What is done about a flare while the trial runs."""
+    rules = study.management.hypercalcemia
+    if rules is None:
+        return []
+    given = "; ".join(regimen_text(regimen) for regimen in rules.give)
+    statements = [
+        f"from the first visit that measures calcium above {rules.treat_above:g} mmol/L: {given}"
+    ]
+    if rules.stop_above is not None:
+        statements.append(
+            f"above {rules.stop_above:g} mmol/L the drugs of the arm are stopped for good"
+        )
+    return [DesignRow("Management", tuple(statements))]

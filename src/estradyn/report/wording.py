@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 NOTHING = "–"
 """What stands where there is no number."""
@@ -102,17 +103,43 @@ def interval_text(lower: float | None, upper: float | None, unit: str = "") -> s
 
 
 def period_text(time: str) -> str:
-    """Time of an endpoint, say "1826.25 day", with years where it is a whole number of them."""
+    """Time of an endpoint, say "1826.25 day", in years or months where it is whole."""
     if not time.endswith(" day"):
         return time
     text = time_text(float(time.removesuffix(" day")))
-    return text if "year" in text else time
+    return text if "year" in text or "month" in text else time
 
 
 def time_text(days: float) -> str:
-    """Time in the largest unit that divides it: hours, days, weeks or years."""
-    for length, unit in ((365.25, "year"), (7.0, "week"), (1.0, "day"), (1.0 / 24.0, "hour")):
-        count = days / length
-        if days != 0 and abs(count - round(count)) < 1e-6:
-            return f"{round(count)} {unit}{'' if round(count) == 1 else 's'}"
+    """Time in the largest unit that divides it: years, months, weeks, days or hours."""
+    for length, unit in _TIMES:
+        if days != 0 and _whole(days, length):
+            return _count_text(days, length, unit)
     return f"{days:g} days"
+
+
+def times_text(days: Sequence[float]) -> str:
+    """Times in the largest unit that divides all of them, days at least, or each in its own."""
+    for length, unit in _TIMES:
+        if len(days) > 1 and length >= 1.0 and all(_whole(day, length) for day in days):
+            return f"{_listed([str(round(day / length)) for day in days])} {unit}s"
+    return _listed([time_text(day) for day in days])
+
+
+_TIMES = (
+    *((365.25, "year"), (365.25 / 12.0, "month"), (7.0, "week")),
+    *((1.0, "day"), (1.0 / 24.0, "hour")),
+)
+
+
+def _whole(days: float, length: float) -> bool:
+    return abs(days / length - round(days / length)) < 1e-6
+
+
+def _count_text(days: float, length: float, unit: str) -> str:
+    count = round(days / length)
+    return f"{count} {unit}{'' if count == 1 else 's'}"
+
+
+def _listed(words: Sequence[str]) -> str:
+    return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)

@@ -15,10 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from estradyn.engine import DoseSchedule
+from estradyn.trial.dose_days import dose_days
 from estradyn.trial.drugs import Drugs
 from estradyn.trial.outcomes import visit_readings
 from estradyn.trial.quantities import convert_unit
-from estradyn.trial.schedule import HOURS_PER_DAY, dose_days
+from estradyn.trial.schedule import HOURS_PER_DAY
 from estradyn.trial.simulation import SimulatedPatients, Simulation
 from estradyn.trial.study import HypercalcemiaManagement, Study
 

@@ -14,6 +14,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from estradyn.trial.measurement import at_days, diameter_of_sphere
+from estradyn.trial.measurements import EXAMINATIONS, Measurement
 from estradyn.trial.outcomes import (
     Outcomes,
     VisitReadings,
@@ -26,7 +27,7 @@ from estradyn.trial.outcomes import (
 from estradyn.trial.random_streams import Purpose, per_patient
 from estradyn.trial.schedule import VisitSeries, visit_series
 from estradyn.trial.simulation import SimulatedPatients, Simulation
-from estradyn.trial.study import EXAMINATIONS, Criteria, Measurement, Study
+from estradyn.trial.study import Criteria, Study
 
 Array = NDArray[np.float64]
 

@@ -5,32 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from estradyn.trial.drugs import Drugs
-from estradyn.trial.study import EXAMINATIONS, Arm, Measurement, Setting, Study
-
-MEASURED_OUTPUTS: Mapping[Measurement, tuple[str, ...]] = {
-    Measurement.CALCIUM: ("plasma_calcium",),
-    Measurement.ESTRADIOL: ("estradiol_concentration",),
-    Measurement.ESTRONE: ("estrone_concentration", "estrone_sulfate_concentration"),
-    Measurement.BONE_MARKERS: ("ctx", "p1np", "bone_alkaline_phosphatase", "osteocalcin"),
-    Measurement.BONE_MINERAL_DENSITY: ("lumbar_spine_bmd", "total_hip_bmd", "femoral_neck_bmd"),
-    Measurement.LIPIDS: (
-        *("total_cholesterol", "ldl", "hdl", "triglycerides"),
-        *("lipoprotein_a", "apolipoprotein_a1", "apolipoprotein_b"),
-    ),
-    Measurement.KI67: ("ki67",),
-    Measurement.TUMOR_VOLUME: ("soft_tissue_tumor_volume",),
-    Measurement.FDG_UPTAKE: ("fdg_uptake",),
-    Measurement.FES_UPTAKE: ("fes_uptake",),
-    Measurement.HORMONE_RECEPTORS: ("tumor_estrogen_receptor", "tumor_progesterone_receptor"),
-    Measurement.GONADOTROPINS: ("follicle_stimulating_hormone", "luteinizing_hormone"),
-    Measurement.TESTOSTERONE: ("testosterone_concentration",),
-    Measurement.SHBG: ("sex_hormone_binding_globulin",),
-    Measurement.ENDOMETRIAL_THICKNESS: ("endometrial_thickness",),
-    Measurement.HOT_FLASHES: ("hot_flash_probability",),
-    Measurement.QTC: ("qtc_change",),
-}
-"""Model outputs of every measurement but the drug concentration, whose outputs the drugs name."""
-
+from estradyn.trial.measurements import EXAMINATIONS, MEASURED_OUTPUTS, Measurement
+from estradyn.trial.study import Arm, Setting, Study
 
 OUTPUTS_OF_OUTCOMES: Mapping[Setting, tuple[str, ...]] = {
     Setting.METASTATIC: (

@@ -87,7 +87,7 @@ def describe(value: object) -> str:
     if isinstance(value, dict):
         return "a mapping"
     if isinstance(value, list):
-        return "a list"
+        return "a list" if value else "an empty list"
     text = " ".join(str(value).split())
     return f"'{text}'" if len(text) <= _LONGEST else f"'{text[:_LONGEST]}...'"
 

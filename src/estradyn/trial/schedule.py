@@ -10,10 +10,12 @@ from numpy.typing import NDArray
 
 from estradyn.engine.doses import DoseSchedule
 from estradyn.model import DrugRecord
+from estradyn.trial.dose_days import dose_days
 from estradyn.trial.drugs import Drugs
+from estradyn.trial.measurements import Measurement
 from estradyn.trial.quantities import convert_unit
 from estradyn.trial.random_streams import Purpose, per_patient
-from estradyn.trial.study import Arm, BelowQuantification, Measurement, Regimen, Study, Visits
+from estradyn.trial.study import Arm, BelowQuantification, Regimen, Study, Visits
 
 HOURS_PER_DAY = 24.0
 DAILY_UNTIL = 56.0
@@ -154,28 +156,6 @@ def dose_schedule(
             )
         )
     return DoseSchedule.together(schedules)
-
-
-def dose_days(regimen: Regimen, duration: float) -> Array:
-    """Return the days on which a regimen plans a dose; ascending, before its end.
-
-    A dose at the very end would have no effect on anything that is seen.
-    """
-    end = duration if regimen.stop is None else min(regimen.stop, duration)
-    span = end - regimen.start
-    if regimen.at is not None:
-        pattern = np.array(regimen.at)
-    else:
-        assert regimen.interval is not None
-        pattern = _evenly(regimen.interval, span if regimen.course is None else regimen.course)
-    cycles = np.zeros(1) if regimen.cycle is None else _evenly(regimen.cycle, span)
-    days = regimen.start + (cycles[:, None] + pattern).ravel()
-    return days[days < end - 1e-9 * max(1.0, end)]
-
-
-def _evenly(interval: float, span: float) -> Array:
-    """Multiples of an interval from 0 to before the end of a span."""
-    return interval * np.arange(int(np.ceil(span / interval - 1e-9)), dtype=np.float64)
 
 
 def _chances(

@@ -8,9 +8,10 @@ from numpy.typing import NDArray
 
 from estradyn.trial import statistics
 from estradyn.trial.endpoint_row import ArmTables, EndpointRow
+from estradyn.trial.measurements import EXAMINATIONS
 from estradyn.trial.neoadjuvant import examined_diameters, measured_volume, responded
 from estradyn.trial.occult_disease import EVENT_COLUMNS
-from estradyn.trial.study import EXAMINATIONS, Setting, Study
+from estradyn.trial.study import Setting, Study
 
 Flags = NDArray[np.bool_]
 Array = NDArray[np.float64]

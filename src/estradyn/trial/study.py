@@ -25,8 +25,10 @@ from estradyn.model.assays import assay_names
 from estradyn.model.context import PATIENT
 from estradyn.model.people import POSTMENOPAUSAL_WOMEN
 from estradyn.trial.co_medication import known_co_medication
+from estradyn.trial.dose_days import first_overlap
 from estradyn.trial.drugs import Drugs, known_drugs, largest_dose
-from estradyn.trial.people import known_people
+from estradyn.trial.measurements import EXAMINATIONS, MEASURED_OUTPUTS, Measurement
+from estradyn.trial.people import known_people, reported_outputs
 from estradyn.trial.quantities import (
     Days,
     IntervalDays,
@@ -85,36 +87,6 @@ class BelowQuantification(StrEnum):
 
     CENSORED = "censored"
     REPORTED = "reported"
-
-
-class Measurement(StrEnum):
-    """What a visit can measure."""
-
-    CALCIUM = "calcium"
-    DRUG_CONCENTRATION = "drug_concentration"
-    ESTRADIOL = "estradiol"
-    ESTRONE = "estrone"
-    BONE_MARKERS = "bone_markers"
-    BONE_MINERAL_DENSITY = "bone_mineral_density"
-    LIPIDS = "lipids"
-    KI67 = "ki67"
-    TUMOR_VOLUME = "tumor_volume"
-    FDG_UPTAKE = "fdg_uptake"
-    FES_UPTAKE = "fes_uptake"
-    HORMONE_RECEPTORS = "hormone_receptors"
-    GONADOTROPINS = "gonadotropins"
-    TESTOSTERONE = "testosterone"
-    SHBG = "shbg"
-    ENDOMETRIAL_THICKNESS = "endometrial_thickness"
-    HOT_FLASHES = "hot_flashes"
-    QTC = "qtc"
-    ULTRASOUND = "ultrasound"
-    CALIPER = "caliper"
-    PALPATION = "palpation"
-
-
-EXAMINATIONS = (Measurement.ULTRASOUND, Measurement.CALIPER, Measurement.PALPATION)
-"""Ways to measure the two diameters of a primary tumor; their errors are of one diameter."""
 
 
 class Storage(StrEnum):
@@ -259,7 +231,8 @@ class Regimen(_Section):
     def _drug_is_known(cls, drug: str, info: ValidationInfo) -> str:
         drugs = _drugs(info)
         if drug not in drugs:
-            raise fault(f"{describe(drug)}{nearest(drug, drugs)}", ", ".join(sorted(drugs)))
+            hint = _brand_of(drug, drugs) or nearest(drug, drugs)
+            raise fault(f"{describe(drug)}{hint}", ", ".join(sorted(drugs)))
         return drug
 
     @field_validator("interval")
@@ -632,6 +605,7 @@ class Study(_Section):
     def _times_fit(self) -> Study:
         limit = f"at most the duration of the study, {self.duration:g} day"
         self._check_scans(limit)
+        self._check_sections()
         for place, arm in enumerate(self.arms):
             for number, regimen in enumerate(arm.regimens):
                 at: FieldPath = ("arms", place, "regimens", number)
@@ -643,6 +617,7 @@ class Study(_Section):
                     )
                 if _most_doses(regimen, self.duration) > MOST_DOSES:
                     raise fault(f"more than {MOST_DOSES} doses", f"at most {MOST_DOSES} doses", at)
+            self._check_overlap(arm.regimens, ("arms", place, "regimens"))
         for place, visits in enumerate(self.visits):
             self._check_visits(visits, ("visits", place), limit)
         self._check_management()
@@ -654,10 +629,23 @@ class Study(_Section):
         assert self.scans is not None
         return self.scans
 
+    def _check_sections(self) -> None:
+        """Refuse what has no meaning in the setting; a default changes nothing."""
+        for section, settings in _SECTIONS_OF_SETTINGS.items():
+            stated = getattr(self, section)
+            if stated != type(stated)() and self.setting not in settings:
+                allowed = " or ".join(f"'{setting}'" for setting in settings)
+                raise fault(
+                    f"{section} in the setting '{self.setting}'",
+                    f"it in the setting {allowed} only",
+                    (section,),
+                )
+
     def _check_management(self) -> None:
         if self.management.hypercalcemia is None:
             return
         at: FieldPath = ("management", "hypercalcemia")
+        self._check_overlap(self.management.hypercalcemia.give, (*at, "give"))
         if self.setting is not Setting.METASTATIC:
             raise fault(
                 f"treatment of hypercalcemia in the setting '{self.setting}'",
@@ -670,6 +658,18 @@ class Study(_Section):
                 "it beside visits that measure calcium",
                 at,
             )
+
+    def _check_overlap(self, regimens: tuple[Regimen, ...], at: FieldPath) -> None:
+        overlap = first_overlap(regimens, self.duration)
+        if overlap is None:
+            return
+        first, second, day = overlap
+        drug = regimens[second].drug
+        raise fault(
+            f"{drug} on {day:g} day, when regimen {first + 1} gives {drug} too",
+            "regimens of one drug one after the other, say by a 'stop', or at different times",
+            (*at, second),
+        )
 
     def _check_scans(self, limit: str) -> None:
         if self.scans is None:
@@ -695,6 +695,21 @@ class Study(_Section):
                 f"{', '.join(EXAMINATIONS)} in the setting 'neoadjuvant' only",
                 (*at, "measure"),
             )
+        reported = reported_outputs(self.population.people)
+        for measurement in visits.measure:
+            if not reported.issuperset(MEASURED_OUTPUTS.get(measurement, ())):
+                possible = [
+                    other
+                    for other in Measurement
+                    if reported.issuperset(MEASURED_OUTPUTS.get(other, ()))
+                    and (other not in EXAMINATIONS or self.setting is Setting.NEOADJUVANT)
+                ]
+                raise fault(
+                    f"the measurement '{measurement}', which the model does not have of "
+                    f"'{self.population.people}'",
+                    ", ".join(possible),
+                    (*at, "measure", measurement),
+                )
         if visits.at is not None:
             if visits.at[-1] > self.duration:
                 raise fault(f"{visits.at[-1]:g} day", limit, (*at, "at", len(visits.at) - 1))
@@ -798,6 +813,14 @@ def given_drugs(study: Study) -> tuple[str, ...]:
     return tuple(sorted(planned | rescue))
 
 
+_SECTIONS_OF_SETTINGS = {
+    "flare": (Setting.METASTATIC,),
+    "hypercalcemia": (Setting.METASTATIC,),
+    "off_study": (Setting.METASTATIC,),
+    "follow_up": (Setting.ADJUVANT, Setting.PREVENTION),
+}
+
+
 def _validate(text: StudyText, drugs: Drugs | None) -> Study:
     context = {"drugs": known_drugs() if drugs is None else drugs}
     try:
@@ -827,6 +850,15 @@ def _most_doses(regimen: Regimen, duration: float) -> float:
 def co_medication_of(study: Study, arm: Arm) -> dict[str, str]:
     """Return what medication does to enzymes in an arm: that of all patients, then the arm's."""
     return {**study.population.co_medication, **arm.co_medication}
+
+
+def _brand_of(word: str, drugs: Drugs) -> str:
+    """Remark on the drug that has this brand name or synonym; empty if none has."""
+    for name, record in drugs.items():
+        names = (*record.fields.get("brand_names", ()), *record.fields.get("also_called", ()))
+        if word.casefold() in (other.casefold() for other in names):
+            return f" (another name of '{name}')"
+    return ""
 
 
 def _drugs(info: ValidationInfo) -> Drugs:

@@ -69,6 +69,9 @@ def _explain(details: ErrorDetails, root: type[BaseModel]) -> _Fault:
         return _Fault(path, found, ", ".join(known))
     missing = details["type"] == "missing"
     found = "nothing" if missing else describe(details["input"])
+    inside = _section_at(path, root)
+    if details["type"] == "model_type" and inside is not None and isinstance(path[-1], int):
+        return _Fault(path, found, f"a mapping with {', '.join(inside.model_fields)}")
     return _Fault(path, found, _allowed(path, root) or details["msg"], missing)
 
 
