@@ -87,12 +87,27 @@ def test_concentration_shows_each_drug_in_the_arms_that_take_it(
 ) -> None:
     column = "toremifene_concentration"
     taken = {palette.arms[0]: {"toremifene": column}, palette.arms[1]: {}}
-    figure = concentration.drug_concentration(result.trajectories_path, palette, taken)
+    begun = {"toremifene": (0.0, 0.0), "other": (0.0, 0.0)}
+    figure = concentration.drug_concentration(result.trajectories_path, palette, taken, begun)
     assert figure is not None
     assert {row["arm"] for row in rows_with(figure.chart, "q50")} == {palette.arms[0]}
     assert "n = 2" not in figure.caption.replace(f"n = {198}", "")
     unknown = {arm: {"other": "other_concentration"} for arm in palette.arms}
-    assert concentration.drug_concentration(result.trajectories_path, palette, unknown) is None
+    assert (
+        concentration.drug_concentration(result.trajectories_path, palette, unknown, begun) is None
+    )
+
+
+def test_concentration_of_a_later_drug_begins_where_it_does(
+    result: TrialResult, palette: ArmPalette
+) -> None:
+    taken = {arm: {"toremifene": "toremifene_concentration"} for arm in palette.arms}
+    begun = {"toremifene": (28.0, 56.0)}
+    figure = concentration.drug_concentration(result.trajectories_path, palette, taken, begun)
+    assert figure is not None
+    weeks = [row["time"] for row in rows_with(figure.chart, "q50")]
+    assert min(weeks) == 4.0
+    assert 12.0 < max(weeks) <= 20.0
 
 
 def test_waterfall_clips_growth_and_shows_flare_patients_at_least_a_pixel_wide(

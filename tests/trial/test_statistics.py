@@ -15,6 +15,7 @@ from estradyn.trial.statistics import (
     median,
     proportion_percent,
     proportion_percent_of,
+    survival_percent,
 )
 
 # Remission in weeks, Freireich et al. 1963, Blood 21:699-716; the standard example of survival
@@ -121,3 +122,12 @@ def test_curve_that_never_falls_to_half_has_an_infinite_median() -> None:
 def test_groups_without_events_are_not_compared() -> None:
     comparison = compare_survival(TREATED_WEEKS, TREATED_EVENT, PLACEBO_WEEKS, ~PLACEBO_EVENT)
     assert np.isnan(comparison.hazard_ratio.value)
+
+
+def test_without_an_event_the_interval_is_that_of_none_among_those_followed() -> None:
+    days, event = np.full(30, 1826.0), np.zeros(30, bool)
+    free = survival_percent(kaplan_meier(days, event), 1826.0)
+    none = proportion_percent_of(0, 30)
+    assert (free.value, free.upper, free.n) == (100.0, 100.0, 30)
+    assert free.lower == pytest.approx(100.0 - none.upper)
+    assert 85.0 < free.lower < 95.0

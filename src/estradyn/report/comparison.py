@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from estradyn.evidence import PublishedValue, Use, published_values
+from estradyn.evidence import PublishedValue, Use
 from estradyn.report.wording import interval_text, unit_text
-from estradyn.trial.study import Arm
+from estradyn.trial.published import published_for
+from estradyn.trial.study import Arm, Study
 
 
 class Verdict(StrEnum):
@@ -62,14 +63,14 @@ class Tally:
 
 
 def comparisons(
-    arm: Arm, endpoint: str, day: float | None, value: float | None, unit: str
+    study: Study, arm: Arm, endpoint: str, day: float | None, value: float | None, unit: str
 ) -> tuple[Comparison, ...]:
     """Compare one simulated value with every published number that speaks to it.
 
     Parameters
     ----------
-    arm
-        Arm simulated; only an arm with a single drug has published numbers.
+    study, arm
+        Study and arm simulated; see `estradyn.trial.published` for which have published numbers.
     endpoint
         Name of the endpoint.
     day
@@ -84,10 +85,7 @@ def comparisons(
     tuple of Comparison
         The closest match first.
     """
-    if len(arm.regimens) != 1:
-        return ()
-    regimen = arm.regimens[0]
-    published = published_values(endpoint, regimen.drug, regimen.daily_dose, day)
+    published = published_for(study, arm, endpoint, day)
     return tuple(_comparison(number, value) for number in published if number.unit == unit)
 
 

@@ -11,7 +11,7 @@ import pandas as pd
 
 from estradyn.report.comparison import Comparison, comparisons
 from estradyn.report.wording import interval_text, label_of, number_text, period_text, unit_text
-from estradyn.trial.study import Arm
+from estradyn.trial.study import Arm, Study
 
 SHOWN_ELSEWHERE = "later_responders_taken_off_"
 """Endpoints that stand in the table of off-study rules."""
@@ -22,6 +22,11 @@ _Key = tuple[str, str]
 _LABELS = {
     "hypercalcemia_incidence_bone_metastases": "Hypercalcemia incidence with bone metastases",
     "hypercalcemia_incidence_grade_3_or_4": "Hypercalcemia incidence, grade 3 or 4",
+    "recurrence_free_survival": "Recurrence-free survival",
+    "recurrence_free_survival_hazard_ratio": "Recurrence-free survival, hazard ratio",
+    "recurrence_free_survival_log_rank_p": "Recurrence-free survival, log-rank p",
+    "breast_cancer_hazard_ratio": "Breast cancer, hazard ratio",
+    "breast_cancer_log_rank_p": "Breast cancer, log-rank p",
     "progression_free_survival_hazard_ratio": "Progression-free survival, hazard ratio",
     "progression_free_survival_log_rank_p": "Progression-free survival, log-rank p",
     "progression_free_survival_median": "Progression-free survival, median",
@@ -66,15 +71,15 @@ class EndpointGroup:
     main: bool
 
 
-def endpoint_groups(endpoints: pd.DataFrame, arms: Sequence[Arm]) -> list[EndpointGroup]:
+def endpoint_groups(endpoints: pd.DataFrame, study: Study) -> list[EndpointGroup]:
     """Group the endpoint table by endpoint and time.
 
     Parameters
     ----------
     endpoints
         Endpoint table of a trial.
-    arms
-        Arms in the order of the study.
+    study
+        The study, whose arms give the order of the rows.
 
     Returns
     -------
@@ -86,7 +91,7 @@ def endpoint_groups(endpoints: pd.DataFrame, arms: Sequence[Arm]) -> list[Endpoi
     records = table.assign(time=table["time"].fillna("")).to_dict("records")
     by_key: dict[_Key, dict[str, EndpointRow]] = {}
     order: list[_Key] = []
-    for arm in arms:
+    for arm in study.arms:
         place = 0
         for record in records:
             if record["arm"] != arm.name:
@@ -98,7 +103,7 @@ def endpoint_groups(endpoints: pd.DataFrame, arms: Sequence[Arm]) -> list[Endpoi
                 order.insert(place, key)
                 by_key[key] = {}
                 place += 1
-            by_key[key][arm.name] = _row(record, arm)
+            by_key[key][arm.name] = _row(record, study, arm)
     main = _main_keys(order, by_key)
     return [
         EndpointGroup(
@@ -148,7 +153,7 @@ def _main_keys(
     return main
 
 
-def _row(record: Mapping[Any, Any], arm: Arm) -> EndpointRow:
+def _row(record: Mapping[Any, Any], study: Study, arm: Arm) -> EndpointRow:
     unit = unit_text(record["unit"])
     value = float(record["value"])
     known = math.isfinite(value)
@@ -165,6 +170,7 @@ def _row(record: Mapping[Any, Any], arm: Arm) -> EndpointRow:
         unit=unit if known or below else "",
         n=int(record["n"]),
         published=comparisons(
+            study,
             arm,
             str(record["endpoint"]),
             day_of(str(record["time"])),

@@ -35,7 +35,7 @@ from estradyn.report.wording import number_text
 from estradyn.trial.drugs import known_drugs
 from estradyn.trial.patients import parameters_of
 from estradyn.trial.result import TrialResult
-from estradyn.trial.study import Setting, given_drugs
+from estradyn.trial.study import Arm, Setting, given_drugs
 
 NOTICE = "For research use only. Not medical advice."
 FILE_NAME = "report.html"
@@ -82,7 +82,7 @@ def report_html(result: TrialResult, *, today: datetime.date | None = None) -> s
     study = result.study
     metastatic = study.setting is Setting.METASTATIC
     rules = rule_rows(result.patients, study) if metastatic else []
-    groups = endpoint_groups(result.endpoints, result.study.arms)
+    groups = endpoint_groups(result.endpoints, result.study)
     parameters = parameters_of(study).rows
     main = [group for group in groups if group.main]
     shown = [item for group in groups for row in group.rows for item in row.published]
@@ -132,6 +132,16 @@ def _references(shown: Sequence[Comparison]) -> dict[str, int]:
     return {source: place for place, source in enumerate(dict.fromkeys(c.source for c in shown), 1)}
 
 
+def _begun(arms: Sequence[Arm]) -> dict[str, tuple[float, float]]:
+    """First and last day on which an arm begins each drug."""
+    days: dict[str, list[float]] = {}
+    for arm in arms:
+        for drug in {regimen.drug for regimen in arm.regimens}:
+            first = min(regimen.start for regimen in arm.regimens if regimen.drug == drug)
+            days.setdefault(drug, []).append(first)
+    return {drug: (min(starts), max(starts)) for drug, starts in days.items()}
+
+
 def _figures(
     result: TrialResult, palette: ArmPalette
 ) -> Iterable[tuple[str, tuple[Figure | None, ...]]]:
@@ -144,7 +154,8 @@ def _figures(
     }
     trajectories = result.trajectories_path
     if trajectories is not None:
-        yield "Exposure", (concentration.drug_concentration(trajectories, palette, taken),)
+        begun = _begun(result.study.arms)
+        yield "Exposure", (concentration.drug_concentration(trajectories, palette, taken, begun),)
     if setting is Setting.METASTATIC:
         yield from _metastatic_figures(result, palette)
     elif setting is Setting.NEOADJUVANT:

@@ -47,7 +47,7 @@ def output_columns(path: Path) -> tuple[str, ...]:
 
 
 def read_output(
-    path: Path, output: str, *, until_day: float = np.inf
+    path: Path, output: str, *, from_day: float = 0.0, until_day: float = np.inf
 ) -> dict[str, ArmTrajectories]:
     """Read one output of all patients, arm by arm.
 
@@ -57,15 +57,15 @@ def read_output(
         Parquet file with `patient_id`, `arm`, `time_day` and the outputs.
     output
         Column to read.
-    until_day
-        Last time to read.
+    from_day, until_day
+        First and last time to read.
 
     Returns
     -------
     dict
         Trajectories by arm, thinned to at most `LARGEST_NUMBER_OF_TIMES` times.
     """
-    limit = None if np.isinf(until_day) else [("time_day", "<=", float(until_day))]
+    limit = [("time_day", ">=", float(from_day)), ("time_day", "<=", float(until_day))]
     table = parquet.read_table(
         path, columns=["patient_id", "arm", "time_day", output], filters=limit
     )

@@ -9,12 +9,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from estradyn.evidence import PublishedValue, published_values
+from estradyn.evidence import PublishedValue
 from estradyn.model import Output
 from estradyn.trial import statistics
 from estradyn.trial.assays import as_read
 from estradyn.trial.endpoint_row import ArmTables, EndpointRow
 from estradyn.trial.occult_disease import EVENT_COLUMNS
+from estradyn.trial.published import published_for
 from estradyn.trial.setting_endpoints import event_times, neoadjuvant_rows, occult_rows
 from estradyn.trial.statistics import Estimate, SurvivalCurve
 from estradyn.trial.study import Arm, BelowQuantification, OffStudyRule, Setting, Study
@@ -89,7 +90,7 @@ def endpoint_table(
         else:
             rows += occult_rows(study, tables, arms[0])
         rows += _visit_rows(study, tables, output_of)
-    return pd.DataFrame([_record(row) for row in rows], columns=list(COLUMNS))
+    return pd.DataFrame([_record(study, row) for row in rows], columns=list(COLUMNS))
 
 
 def survival_table(study: Study, arms: Sequence[ArmTables]) -> pd.DataFrame:
@@ -306,8 +307,8 @@ def _visit_estimate(
     return statistics.mean(percent)
 
 
-def _record(row: EndpointRow) -> dict[str, object]:
-    published = _published(row)
+def _record(study: Study, row: EndpointRow) -> dict[str, object]:
+    published = _published(study, row)
     estimate = row.estimate
     return {
         "arm": row.arm.name,
@@ -328,9 +329,6 @@ def _finite(value: float) -> float:
     return value if np.isfinite(value) else np.nan
 
 
-def _published(row: EndpointRow) -> list[PublishedValue]:
-    if len(row.arm.regimens) != 1:
-        return []
-    regimen = row.arm.regimens[0]
-    values = published_values(row.endpoint, regimen.drug, regimen.daily_dose, row.day)
+def _published(study: Study, row: EndpointRow) -> list[PublishedValue]:
+    values = published_for(study, row.arm, row.endpoint, row.day)
     return [value for value in values if value.unit == row.unit]

@@ -170,9 +170,16 @@ def kaplan_meier(days: Array, event: Flags) -> SurvivalCurve:
 
 
 def survival_percent(curve: SurvivalCurve, day: float) -> Estimate:
-    """Percent without the event at a time, with the interval of the curve there."""
+    """Percent without the event at a time, with the interval of the curve there.
+
+    Before the first event the curve has no width; the interval is then Wilson's of no event among
+    those who are still followed.
+    """
     at = int(np.searchsorted(curve.table["time_day"].to_numpy(), day, side="right")) - 1
     row = curve.table.iloc[at]
+    if row["survival"] == 1.0:
+        followed = int(row["at_risk"])
+        return proportion_percent_of(followed, followed)
     return Estimate(
         100.0 * float(row["survival"]),
         100.0 * float(row["lower"]),

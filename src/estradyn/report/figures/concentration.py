@@ -14,14 +14,20 @@ from estradyn.report.palette import ArmPalette
 from estradyn.report.theme import panel_width
 from estradyn.report.trajectories import output_columns, quantile_bands, read_output
 
-LAST_DAY = 84.0
+SHOWN_DAYS = 84.0
 """Twelve weeks: twice what a drug with a half-life of a week needs to reach its plateau."""
 
 
 def drug_concentration(
-    trajectories: Path, palette: ArmPalette, taken: Mapping[str, Mapping[str, str]]
+    trajectories: Path,
+    palette: ArmPalette,
+    taken: Mapping[str, Mapping[str, str]],
+    begun: Mapping[str, tuple[float, float]],
 ) -> Figure | None:
     """Concentration of each drug in the arms that take it: median and 5-95 % band.
+
+    It is shown from the day on which the first arm begins the drug until `SHOWN_DAYS` after the
+    last arm does.
 
     Parameters
     ----------
@@ -31,6 +37,8 @@ def drug_concentration(
         Colors of the arms.
     taken
         For each arm its drugs, each with the column that holds its concentration.
+    begun
+        First and last day on which an arm begins each drug.
 
     Returns
     -------
@@ -45,13 +53,16 @@ def drug_concentration(
     panels = []
     sizes: dict[str, int] = {}
     for drug in shown:
-        output = read_output(trajectories, outputs[drug], until_day=LAST_DAY)
+        first, last = begun[drug]
+        output = read_output(
+            trajectories, outputs[drug], from_day=first, until_day=last + SHOWN_DAYS
+        )
         takers = {arm: rows for arm, rows in output.items() if drug in taken.get(arm, ())}
         bands = quantile_bands(takers, OUTER)
         sizes |= {
             str(arm): int(n) for arm, n in bands.groupby("arm", sort=False)["n"].max().items()
         }
-        axis = weeks(float(bands["time_day"].max()))
+        axis = weeks(float(bands["time_day"].max()), float(bands["time_day"].min()))
         panels.append(
             alt.layer(
                 *band_layers(
