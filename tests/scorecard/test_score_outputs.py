@@ -159,6 +159,23 @@ def test_command_writes_what_it_says(
     assert report.read_text(encoding="utf-8").startswith("<!DOCTYPE html>")
 
 
+def test_contexts_without_the_asked_rows_are_left_out(
+    tmp_path: Path, scores: list[Score], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lipids = [one for one in scores if one.target.item.group == "lipids"]
+    monkeypatch.setattr("estradyn.scorecard.score_context", lambda *_, **__: lipids)
+    report = tmp_path / "scores.html"
+    result = RUN.invoke(
+        application, ["evidence", "score", "--only", "lipids", "--report", str(report)]
+    )
+    assert result.exit_code == 0, result.output
+    assert "Context clinical" in result.output
+    assert "Context mouse" not in result.output
+    page = report.read_text(encoding="utf-8")
+    assert "Mice" not in page
+    assert "Not modelled" not in page
+
+
 def test_command_prints_markdown(scores: list[Score]) -> None:
     result = RUN.invoke(application, ["evidence", "score", "--context", "clinical", "--markdown"])
     assert result.exit_code == 0, result.output

@@ -67,6 +67,7 @@ def score(
     from estradyn.cli.output import check_place
     from estradyn.errors import InputError
     from estradyn.scorecard.contexts import CONTEXTS
+    from estradyn.scorecard.targets import chosen_rows
 
     started = time.perf_counter()
     contexts = tuple(dict.fromkeys(context or CONTEXTS))
@@ -74,6 +75,7 @@ def score(
         if name not in CONTEXTS:
             raise InputError(f"--context: found '{name}', allowed is one of: {', '.join(CONTEXTS)}")
     chosen = _known_names(contexts, only or ())
+    contexts = tuple(name for name in contexts if chosen_rows(name, chosen))
     for place in (out, report):
         if place is not None:
             check_place(place)

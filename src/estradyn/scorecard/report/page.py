@@ -11,7 +11,7 @@ from estradyn import __version__
 from estradyn.evidence import Status, Use, miss_reasons, tolerances
 from estradyn.report.drawing import draw_figure
 from estradyn.report.templates import DrawnFigure, house_style, page_environment
-from estradyn.report.wording import NOTHING, number_text, unit_text
+from estradyn.report.wording import NOTHING, number_text, unit_text, words_of
 from estradyn.scorecard.report.forest import forest_figures
 from estradyn.scorecard.scoring import Score
 from estradyn.scorecard.summary import GroupSummary, summarise
@@ -20,7 +20,7 @@ from estradyn.scorecard.targets import chosen_rows
 NOTICE = "For research use only. Not medical advice."
 
 CONTEXT_TITLES: Mapping[str, str] = {
-    "clinical": "Women",
+    "clinical": "Patients and volunteers",
     "in_vitro": "Cells in culture",
     "mouse": "Mice",
 }
@@ -135,7 +135,7 @@ def _miss(score: Score) -> dict[str, str]:
     return {
         "id": target.id,
         "about": f"{row.drug} {row.dose}, {row.population}".strip(", "),
-        "endpoint": f"{target.endpoint.replace('_', ' ')}{time}",
+        "endpoint": f"{words_of(target.endpoint)}{time}",
         "published": f"{number_text(score.published, unit)} {unit}{left}",
         "allowed": allowed,
         "rule": score.rule,
