@@ -11,9 +11,11 @@ import pytest
 from typer.testing import CliRunner
 
 from estradyn.cli.application import application
-from estradyn.errors import InputError
+from estradyn.errors import InputError, ModelError
 from estradyn.model.composition import compose
+from estradyn.model.parameter_table import read_value_rows
 from estradyn.model.patient_model import load_patient_model
+from estradyn.model.people import people_records
 from estradyn.model.sources import find_model
 from estradyn.report.model_pages import write_model_pages
 from estradyn.report.model_pages.equations import formula_markup
@@ -112,3 +114,38 @@ def test_command_writes_the_folder_and_refuses_one_with_other_files(tmp_path: Pa
     (tmp_path / "foreign" / "thesis.txt").write_text("mine")
     with pytest.raises(InputError, match=r"thesis\.txt"):
         write_model_pages(tmp_path / "foreign")
+
+
+@pytest.mark.parametrize("name", ["well", "mouse"])
+def test_other_contexts_have_pages_though_their_records_say_less(name: str, tmp_path: Path) -> None:
+    pages = write_model_pages(tmp_path / name, name)
+    assert len(pages) > 4
+    assert "settings.html" not in pages[0].read_text()
+
+
+def test_a_module_has_no_pages_of_its_own(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match=r"'lipids' composes no modules.*patient"):
+        write_model_pages(tmp_path / "lipids", "lipids")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_values_of_settings_and_people_stand_on_pages_with_class_and_source(folder: Path) -> None:
+    models = find_model("patient").path.parent
+    for file_name, tables in (
+        ("settings.html", sorted((models / "settings").glob("*.tsv"))),
+        ("people.html", [path for p in people_records(models).values() for path in p.values]),
+    ):
+        page = (folder / file_name).read_text()
+        assert f'href="{file_name}"' in (folder / "index.html").read_text()
+        assert tables
+        for path in tables:
+            assert f"<code>{path.stem}</code>" in page
+            for row in read_value_rows(path):
+                assert f'<th scope="row">{row.name.replace("_", " ")}</th>' in page, row.name
+
+
+def test_lists_of_a_module_are_text_and_remarks_for_writers_are_left_out(folder: Path) -> None:
+    page = (folder / "bone.html").read_text()
+    assert '<pre class="formula">[postmenopausal_estrogen_floor' not in page
+    assert "would double bone turnover [postmenopausal_estrogen_floor 0]" in page
+    assert "Numbers are placeholders" not in page

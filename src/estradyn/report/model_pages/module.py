@@ -14,6 +14,8 @@ from estradyn.model.sources import ModelSource, sbml_text
 from estradyn.report.model_pages.equations import equation_markup, name_markup, rate_markup
 
 _COMMENT = "//"
+_FOR_WRITERS = "Numbers are placeholders"
+"""Remark on the numbers in a text; a page prints those of the tables."""
 _FORMULA_LINE = re.compile(r"^\s{2,}\S")
 
 
@@ -130,14 +132,17 @@ def _about(path: Path) -> tuple[Paragraph, ...]:
         if not line.startswith(_COMMENT):
             break
         lines.append(line.removeprefix(_COMMENT).removeprefix(" ").rstrip())
-    return tuple(_paragraphs(lines))
+    return tuple(
+        paragraph for paragraph in _paragraphs(lines) if not paragraph.text.startswith(_FOR_WRITERS)
+    )
 
 
 def _paragraphs(lines: Iterable[str]) -> Iterable[Paragraph]:
     kept: list[str] = []
     formula = False
     for line in [*lines, ""]:
-        is_formula = _FORMULA_LINE.match(line) is not None
+        in_list = bool(kept) and kept[0].startswith("- ")
+        is_formula = not in_list and _FORMULA_LINE.match(line) is not None
         opens = line.startswith(("- ", "Limit", "Input", "Output", "Numbers are"))
         if kept and (not line.strip() or is_formula != formula or opens):
             yield Paragraph("\n".join(kept) if formula else " ".join(kept), formula)

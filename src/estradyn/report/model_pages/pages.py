@@ -10,6 +10,7 @@ from typing import Any
 from estradyn import __version__
 from estradyn.errors import ModelError
 from estradyn.model.composition import compose
+from estradyn.model.context import PATIENT
 from estradyn.model.parameter_table import ParameterRow
 from estradyn.model.patient_model import PatientModel, load_patient_model
 from estradyn.model.sources import find_model
@@ -17,6 +18,7 @@ from estradyn.output_folder import output_folder
 from estradyn.report.links import linked
 from estradyn.report.model_pages.module import Module, read_module
 from estradyn.report.model_pages.schematic import schematic_svg
+from estradyn.report.model_pages.variants import variant_pages
 from estradyn.report.model_pages.wiring import Instance, Wiring, wiring
 from estradyn.report.parameters import (
     CLASS_MEANINGS,
@@ -70,8 +72,13 @@ def write_model_pages(
         If the folder holds something else.
     """
     source = find_model(model_name)
-    patient_model = load_patient_model(model_name=model_name, drugs=drugs, population=population)
     joined = wiring(compose(source.path, drugs, population=population))
+    if not joined.instances:
+        raise ModelError(
+            f"'{model_name}' composes no modules, allowed is a model that does, such as patient, "
+            "well or mouse, whose pages show each of its modules",
+        )
+    patient_model = load_patient_model(model_name=model_name, drugs=drugs, population=population)
     names = list(dict.fromkeys(instance.module for instance in joined.instances))
     modules = [read_module(find_model(_file_of(name, source.path.parent))) for name in names]
     by_module = dict(zip(names, modules, strict=True))
@@ -82,6 +89,11 @@ def write_model_pages(
         pages[f"{module.name}.html"] = _module_page(
             patient_model, module, instances, joined, page_of
         )
+    if model_name == PATIENT:
+        for file_name, (title, about, variants) in variant_pages(source.path.parent).items():
+            pages[file_name] = _rendered(
+                "model_variants.html.jinja", title=title, about=about, variants=variants
+            )
     with output_folder(out, list(pages)) as folder:
         for file_name, text in pages.items():
             (folder / file_name).write_text(text, encoding="utf-8")
@@ -119,6 +131,7 @@ def _index(
         parameters=len(rows),
         time_unit=patient_model.model.time_unit,
         drugs=patient_model.drugs,
+        has_variants=patient_model.model.name == PATIENT,
     )
 
 
