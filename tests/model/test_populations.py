@@ -175,6 +175,7 @@ def test_people_without_a_record_are_refused_with_those_there_are(models):
     [
         ("folk.md", "title: Folk", "name: Folk", InputError, "lacks 'title'"),
         ("folk.md", "---\ntitle", "title", InputError, "front matter"),
+        ("folk.md", "title: Folk", "title: Folk\nsettings: adjuvant", InputError, "'settings' is"),
         ("elders.md", "extends: folk", "extends: kings", InputError, "'extends' is 'kings'"),
         ("elders.md", "extends: folk", "extends: elders", InputError, "'elders' extends itself"),
         ("folk.ant", "instead of gonadotropins", "instead of gonads", ModelError, "'gonads' is no"),

@@ -16,8 +16,10 @@ DAILY = {
 }
 SERMS = ("tamoxifen", "toremifene", "raloxifene")
 INHIBITORS = ("anastrozole", "letrozole", "exemestane")
+ESTROGENS = ("estradiol_concentration", "estrone_concentration", "estrone_sulfate_concentration")
 OUTPUTS = (
-    *("estradiol_concentration", "estrone_concentration", "breast_estrogen_drive", "flare_signal"),
+    *ESTROGENS,
+    *("breast_estrogen_drive", "flare_signal"),
     *("ki67", "lumbar_spine_bmd", "ctx", "ldl", "drug_free_breast_drive"),
 )
 DAYS = np.array([0.0, 7.0, 14.0, 28.0, 84.0, 364.0])
@@ -40,8 +42,10 @@ def daily(drug, start=0, stop=364):
 @pytest.mark.parametrize("drug", INHIBITORS)
 def test_an_aromatase_inhibitor_lowers_estrogens_and_never_stimulates_the_tumor(drug, treated):
     found = treated(daily(drug))
-    for name in ("estradiol_concentration", "estrone_concentration"):
-        assert (found[name][:, 1:] < 0.5 * found[name][:, :1]).all()
+    for name in ESTROGENS:
+        # The sulfate is a slow pool: it has fallen by half a week later.
+        fallen = 2 if name == "estrone_sulfate_concentration" else 1
+        assert (found[name][:, fallen:] < 0.5 * found[name][:, :1]).all()
     assert (found["breast_estrogen_drive"][:, 1:] < found["drug_free_breast_drive"][:, 1:]).all()
     assert np.abs(found["flare_signal"]).max() < 1e-9
 
@@ -49,7 +53,7 @@ def test_an_aromatase_inhibitor_lowers_estrogens_and_never_stimulates_the_tumor(
 @pytest.mark.parametrize("drug", SERMS)
 def test_a_serm_leaves_estrogens_alone_and_can_stimulate_the_tumor_at_first(drug, treated):
     found = treated(daily(drug))
-    for name in ("estradiol_concentration", "estrone_concentration"):
+    for name in ESTROGENS:
         assert found[name] == pytest.approx(np.repeat(found[name][:, :1], DAYS.size, 1), rel=1e-4)
     assert found["flare_signal"][:, 2:4].max() > 0.1
     assert found["flare_signal"][:, -1].max() < 0.02

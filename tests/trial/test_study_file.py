@@ -127,6 +127,30 @@ def test_men_have_testosterone_and_no_endometrium(make_study: MakeStudy) -> None
 
 
 @pytest.mark.parametrize(
+    ("people", "setting"),
+    [
+        ("men", "prevention"),
+        ("elderly_men", "prevention"),
+        ("women_with_bone_metastases", "adjuvant"),
+    ],
+)
+def test_people_are_refused_in_settings_that_their_record_does_not_describe(
+    make_study: MakeStudy, people: str, setting: str
+) -> None:
+    with pytest.raises(StudyError) as caught:
+        make_study(
+            ("setting: nobody", f"setting: nobody\n  people: {people}"),
+            ("seed: 7\n", f"seed: 7\nsetting: {setting}\n"),
+        )
+    message = str(caught.value)
+    assert (
+        f"study.yaml:6: field population.people: found '{people}' in the setting '{setting}'"
+        in message
+    )
+    assert "metastatic" in message
+
+
+@pytest.mark.parametrize(
     ("setting", "section"),
     [
         ("metastatic", "follow_up: {periods: [2 year]}"),

@@ -7,7 +7,8 @@ may hold `extends`, the kind that it begins from. Beside it may stand
 - `<name>.tsv`, rows by flattened name that replace those of the value tables;
 - `<name>_outputs.tsv` and `<name>_plausibility.tsv`, outputs and rules that it adds or replaces.
 
-Where the front matter holds `cycle`, these people have no steady state but a cycle; see `Cycle`.
+Where the front matter holds `settings`, a list, the record says nothing of these people in others.
+Where it holds `cycle`, these people have no steady state but a cycle; see `Cycle`.
 """
 
 from __future__ import annotations
@@ -69,6 +70,8 @@ class People:
         Text of the record, Markdown.
     cycle
         How they are brought to their cycle; None for people with a steady state.
+    settings
+        Settings that the record describes them in; None for all.
     """
 
     name: str
@@ -76,6 +79,7 @@ class People:
     lineage: tuple[Path, ...]
     body: str
     cycle: Cycle | None = None
+    settings: tuple[str, ...] | None = None
 
     @property
     def part(self) -> Path | None:
@@ -153,7 +157,19 @@ def _people(name: str, records: Mapping[str, tuple[Path, dict[str, Any], str]]) 
         lineage.append(records[parent][0])
     cycles = [_cycle(records[one.stem][1], one) for one in lineage]
     cycle = next((one for one in cycles if one is not None), None)
-    return People(name, title, tuple(lineage[::-1]), body, cycle)
+    limits = [_settings(records[one.stem][1], one) for one in lineage]
+    settings = next((one for one in limits if one is not None), None)
+    return People(name, title, tuple(lineage[::-1]), body, cycle, settings)
+
+
+def _settings(fields: Mapping[str, Any], path: Path) -> tuple[str, ...] | None:
+    """Read the settings of a record; None where it names none."""
+    given = fields.get("settings")
+    if given is None:
+        return None
+    if not isinstance(given, list) or not given or not all(isinstance(one, str) for one in given):
+        raise InputError(f"'settings' is {given!r}, it must be a list of names", source=path)
+    return tuple(given)
 
 
 _CYCLE_FIELDS: Mapping[str, tuple[type, ...]] = {

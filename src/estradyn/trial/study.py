@@ -606,6 +606,7 @@ class Study(_Section):
         limit = f"at most the duration of the study, {self.duration:g} day"
         self._check_scans(limit)
         self._check_sections()
+        self._check_people()
         for place, arm in enumerate(self.arms):
             for number, regimen in enumerate(arm.regimens):
                 at: FieldPath = ("arms", place, "regimens", number)
@@ -640,6 +641,16 @@ class Study(_Section):
                     f"it in the setting {allowed} only",
                     (section,),
                 )
+
+    def _check_people(self) -> None:
+        people = self.population.people
+        settings = known_people()[people].settings
+        if settings is not None and self.setting not in settings:
+            raise fault(
+                f"'{people}' in the setting '{self.setting}', which their record does not describe",
+                f"them in the setting {' or '.join(settings)}",
+                ("population", "people"),
+            )
 
     def _check_management(self) -> None:
         if self.management.hypercalcemia is None:
