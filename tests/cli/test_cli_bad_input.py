@@ -114,10 +114,24 @@ def test_wrong_usage_exits_with_2(command: list[str]) -> None:
     assert "Usage:" in result.stderr
 
 
-@pytest.mark.parametrize("command", [["model", "show", "nix"], ["model", "export", "nix"]])
-def test_an_unknown_model_is_answered_with_the_known_ones(command: list[str]) -> None:
-    arguments = [*command, "--format", "sbml"] if "export" in command else command
-    result = CliRunner().invoke(application, arguments)
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("Toremifene", "did you mean 'toremifene'"),
+        ("arimidex", "another name of 'anastrozole'"),
+        ("lipid", "did you mean 'lipids'"),
+        ("xyz", "'xyz', allowed"),
+    ],
+)
+def test_an_unknown_name_is_answered_with_what_was_meant(name: str, hint: str) -> None:
+    result = CliRunner().invoke(application, ["model", "show", name])
+    assert result.exit_code == 2
+    assert hint in result.stderr
+    assert "`estradyn model list`" in result.stderr
+
+
+def test_an_unknown_model_to_export_is_answered_with_the_known_ones() -> None:
+    result = CliRunner().invoke(application, ["model", "export", "nix", "--format", "sbml"])
     assert result.exit_code == 2
     assert "'nix'" in result.stderr
     assert "bone" in result.stderr

@@ -87,7 +87,7 @@ def test_concentration_shows_each_drug_in_the_arms_that_take_it(
 ) -> None:
     column = "toremifene_concentration"
     taken = {palette.arms[0]: {"toremifene": column}, palette.arms[1]: {}}
-    begun = {"toremifene": (0.0, 0.0), "other": (0.0, 0.0)}
+    begun = {arm: {"toremifene": 0.0, "other": 0.0} for arm in palette.arms}
     figure = concentration.drug_concentration(result.trajectories_path, palette, taken, begun)
     assert figure is not None
     assert {row["arm"] for row in rows_with(figure.chart, "q50")} == {palette.arms[0]}
@@ -102,12 +102,15 @@ def test_concentration_of_a_later_drug_begins_where_it_does(
     result: TrialResult, palette: ArmPalette
 ) -> None:
     taken = {arm: {"toremifene": "toremifene_concentration"} for arm in palette.arms}
-    begun = {"toremifene": (28.0, 56.0)}
+    begun = {arm: {"toremifene": day} for arm, day in zip(palette.arms, (0.0, 56.0), strict=True)}
     figure = concentration.drug_concentration(result.trajectories_path, palette, taken, begun)
     assert figure is not None
-    weeks = [row["time"] for row in rows_with(figure.chart, "q50")]
-    assert min(weeks) == 4.0
-    assert 12.0 < max(weeks) <= 20.0
+    assert "from the first dose" in figure.caption
+    rows = rows_with(figure.chart, "q50")
+    first = {row["arm"]: row["q50"] for row in rows if row["time"] == 0.0}
+    assert max(row["time"] for row in rows) <= 12.0
+    # By day 56 the levels of the made-up trial have risen.
+    assert first[palette.arms[0]] < first[palette.arms[1]]
 
 
 def test_waterfall_clips_growth_and_shows_flare_patients_at_least_a_pixel_wide(

@@ -71,8 +71,16 @@ def show(
     elif name in shipped_models():
         _show_model(name)
     else:
-        known = ", ".join([*shipped_models(), *records, *people])
-        raise InputError(f"found no model, drug or population '{name}', allowed {known}")
+        from estradyn.trial.drugs import other_name_of
+        from estradyn.trial.study_faults import nearest
+
+        meant = other_name_of(name, records) or nearest(
+            name.lower(), [*records, *people, *shipped_models()]
+        )
+        raise InputError(
+            f"found no model, drug or population '{name}'{meant}, allowed a name that "
+            "`estradyn model list` prints"
+        )
 
 
 @commands.command("export")

@@ -132,14 +132,12 @@ def _references(shown: Sequence[Comparison]) -> dict[str, int]:
     return {source: place for place, source in enumerate(dict.fromkeys(c.source for c in shown), 1)}
 
 
-def _begun(arms: Sequence[Arm]) -> dict[str, tuple[float, float]]:
-    """First and last day on which an arm begins each drug."""
-    days: dict[str, list[float]] = {}
-    for arm in arms:
-        for drug in {regimen.drug for regimen in arm.regimens}:
-            first = min(regimen.start for regimen in arm.regimens if regimen.drug == drug)
-            days.setdefault(drug, []).append(first)
-    return {drug: (min(starts), max(starts)) for drug, starts in days.items()}
+def _begun(arm: Arm) -> dict[str, float]:
+    """Day on which an arm begins each of its drugs."""
+    days: dict[str, float] = {}
+    for regimen in arm.regimens:
+        days[regimen.drug] = min(regimen.start, days.get(regimen.drug, regimen.start))
+    return days
 
 
 def _figures(
@@ -154,7 +152,7 @@ def _figures(
     }
     trajectories = result.trajectories_path
     if trajectories is not None:
-        begun = _begun(result.study.arms)
+        begun = {arm.name: _begun(arm) for arm in result.study.arms}
         yield "Exposure", (concentration.drug_concentration(trajectories, palette, taken, begun),)
     if setting is Setting.METASTATIC:
         yield from _metastatic_figures(result, palette)

@@ -26,7 +26,7 @@ from estradyn.model.context import PATIENT
 from estradyn.model.people import POSTMENOPAUSAL_WOMEN
 from estradyn.trial.co_medication import known_co_medication
 from estradyn.trial.dose_days import first_overlap
-from estradyn.trial.drugs import Drugs, known_drugs, largest_dose
+from estradyn.trial.drugs import Drugs, known_drugs, largest_dose, other_name_of
 from estradyn.trial.measurements import EXAMINATIONS, MEASURED_OUTPUTS, Measurement
 from estradyn.trial.people import known_people, reported_outputs
 from estradyn.trial.quantities import (
@@ -231,7 +231,7 @@ class Regimen(_Section):
     def _drug_is_known(cls, drug: str, info: ValidationInfo) -> str:
         drugs = _drugs(info)
         if drug not in drugs:
-            hint = _brand_of(drug, drugs) or nearest(drug, drugs)
+            hint = other_name_of(drug, drugs) or nearest(drug, drugs)
             raise fault(f"{describe(drug)}{hint}", ", ".join(sorted(drugs)))
         return drug
 
@@ -861,15 +861,6 @@ def _most_doses(regimen: Regimen, duration: float) -> float:
 def co_medication_of(study: Study, arm: Arm) -> dict[str, str]:
     """Return what medication does to enzymes in an arm: that of all patients, then the arm's."""
     return {**study.population.co_medication, **arm.co_medication}
-
-
-def _brand_of(word: str, drugs: Drugs) -> str:
-    """Remark on the drug that has this brand name or synonym; empty if none has."""
-    for name, record in drugs.items():
-        names = (*record.fields.get("brand_names", ()), *record.fields.get("also_called", ()))
-        if word.casefold() in (other.casefold() for other in names):
-            return f" (another name of '{name}')"
-    return ""
 
 
 def _drugs(info: ValidationInfo) -> Drugs:

@@ -23,37 +23,32 @@ class TimeAxis:
         Days per unit.
     last
         End of the axis, in the unit.
-    first
-        Its beginning.
     """
 
     unit: str
     days: float
     last: float
-    first: float = 0.0
 
     @property
     def ticks(self) -> list[float]:
         """Tick positions in the unit: whole numbers, at most ten of them."""
         steps = (1, 2, 3, 4, 6, 12, 24, 48) if self.unit == "month" else (1, 2, 4, 8, 13, 26, 52)
-        step = next((s for s in steps if (self.last - self.first) / s < 9), steps[-1])
-        whole = range(math.ceil(self.first / step - 1e-6), math.floor(self.last / step + 1e-6) + 1)
-        return [float(i * step) for i in whole]
+        step = next((s for s in steps if self.last / s < 9), steps[-1])
+        return [float(i * step) for i in range(math.floor(self.last / step + 1e-6) + 1)]
 
     def channel(self, field: str = "time", *, title: bool = True) -> alt.X:
         """Channel for a column that is already in the unit."""
         return alt.X(
             f"{field}:Q",
             title=f"Time ({self.unit}s)" if title else None,
-            scale=alt.Scale(domain=[self.first, self.last], nice=False),
+            scale=alt.Scale(domain=[0, self.last], nice=False),
             axis=alt.Axis(values=self.ticks, grid=False, format="d"),
         )
 
 
-def weeks(last_day: float, first_day: float = 0.0) -> TimeAxis:
-    """Axis in weeks from one day to another."""
-    end = _rounded_end(last_day / DAYS_PER_WEEK)
-    return TimeAxis("week", DAYS_PER_WEEK, end, first_day / DAYS_PER_WEEK)
+def weeks(last_day: float) -> TimeAxis:
+    """Axis in weeks that ends at a day."""
+    return TimeAxis("week", DAYS_PER_WEEK, _rounded_end(last_day / DAYS_PER_WEEK))
 
 
 def months(last_day: float) -> TimeAxis:
