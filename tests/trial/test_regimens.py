@@ -364,7 +364,7 @@ def test_two_courses_of_one_drug_at_once_are_refused(
     with pytest.raises(StudyError) as caught:
         make_study(regimens(first, second))
     message = str(caught.value)
-    assert f"field arms.1.regimens.2: found blockine on {day:g} day" in message
+    assert f"field arms.1.regimens.2: found blockine on day {day:g}, " in message
     assert "regimen 1" in message
     assert "'stop'" in message
 

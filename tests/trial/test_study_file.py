@@ -167,6 +167,14 @@ def test_a_section_without_meaning_in_the_setting_is_refused(
     assert f"in the setting '{setting}'" in message
 
 
+def test_a_neoadjuvant_trial_that_measures_nothing_is_refused(
+    make_study: MakeStudy, drugs: Drugs
+) -> None:
+    content = make_study().content() | {"setting": "neoadjuvant", "scans": None, "visits": []}
+    with pytest.raises(StudyError, match=r"field visits: found nothing.*ultrasound"):
+        study_from_content(content, "memory", drugs=drugs)
+
+
 def test_defaults_of_a_section_are_no_fault_in_any_setting(
     make_study: MakeStudy, drugs: Drugs
 ) -> None:

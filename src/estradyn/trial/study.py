@@ -677,7 +677,7 @@ class Study(_Section):
         first, second, day = overlap
         drug = regimens[second].drug
         raise fault(
-            f"{drug} on {day:g} day, when regimen {first + 1} gives {drug} too",
+            f"{drug} on day {day:g}, when regimen {first + 1} gives {drug} too",
             "regimens of one drug one after the other, say by a 'stop', or at different times",
             (*at, second),
         )
@@ -686,6 +686,12 @@ class Study(_Section):
         if self.scans is None:
             if self.setting is not Setting.NEOADJUVANT:
                 raise fault("nothing", "a mapping with every and diameter_error", ("scans",))
+            if not self.visits:
+                raise fault(
+                    "nothing that is measured",
+                    f"visits that measure {', '.join(EXAMINATIONS)} or ki67, say",
+                    ("visits",),
+                )
             return
         if self.setting is Setting.NEOADJUVANT:
             raise fault(
