@@ -25,8 +25,8 @@ def test_arms_of_an_endpoint_stand_together_and_later_ones_after_their_neighbor(
 def test_the_short_table_has_visits_only_where_something_is_published(result: TrialResult) -> None:
     groups = endpoint_groups(result.endpoints, result.study)
     main = {(group.label, group.time) for group in groups if group.main}
-    assert ("LDL change", "24 week") in main
-    assert ("LDL change", "12 week") not in main
+    assert ("LDL change", "24 weeks") in main
+    assert ("LDL change", "12 weeks") not in main
 
 
 def test_rule_endpoints_are_left_to_their_own_table(result: TrialResult) -> None:

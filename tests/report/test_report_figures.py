@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 
 from estradyn.report.figures import calcium, change_over_time, concentration, flare, lesions
+from estradyn.report.figures.bands import band_layers
 from estradyn.report.figures.survival import event_free_survival
 from estradyn.report.figures.time_axis import months, weeks
 from estradyn.report.palette import ArmPalette, palette_of
@@ -269,3 +270,15 @@ def test_relative_trajectories_keep_their_patients() -> None:
         np.array([4, 7]), np.array([0.0, 1.0]), np.array([[2.0, 3.0], [4.0, 2.0]])
     )
     assert replace(rows).percent_change().patient_ids.tolist() == [4, 7]
+
+
+def test_small_levels_keep_their_digits(palette: ArmPalette) -> None:
+    levels = [0.000123456, 0.0]
+    bands = pd.DataFrame(
+        {"arm": palette.arms[0], "time_day": [0.0, 1.0], "n": 3}
+        | dict.fromkeys(("q5", "q50", "q95"), levels)
+    )
+    layers = band_layers(bands, weeks(7.0), palette, y_title=None, y_scale=alt.Scale())
+    assert [row["q50"] for row in rows_with(alt.layer(*layers), "q50")][:2] == pytest.approx(
+        [0.00012346, 0.0], rel=1e-9
+    )

@@ -71,6 +71,7 @@ def test_times_are_in_the_largest_unit_that_divides_them() -> None:
 def test_a_month_is_the_twelfth_of_a_year() -> None:
     assert time_text(365.25 / 2) == "6 months"
     assert period_text("182.625 day") == "6 months"
+    assert [period_text(time) for time in ("12 week", "10 day", "")] == ["12 weeks", "10 days", ""]
 
 
 def test_times_share_a_unit_where_one_divides_all() -> None:

@@ -152,7 +152,8 @@ def _examined(study: Study) -> list[DesignRow]:
 
 def _followed(study: Study) -> list[DesignRow]:
     """How disease that can't be seen at first is found."""
-    ends = ", ".join(time_text(day) for day in study.follow_up.periods)
+    periods = [day for day in study.follow_up.periods if day <= study.duration]
+    ends = ", ".join(time_text(day) for day in periods)
     return [
         DesignRow(
             "Event",
@@ -161,7 +162,10 @@ def _followed(study: Study) -> list[DesignRow]:
                 f"{study.follow_up.detection_diameter:g} mm or more",
             ),
         ),
-        DesignRow("Periods", (f"rates for the time up to each of {ends} from the one before",)),
+        DesignRow(
+            "Periods",
+            (f"rates for the time up to each of {ends} from the one before",) if periods else (),
+        ),
     ]
 
 

@@ -11,6 +11,7 @@ import pandas as pd
 
 from estradyn.report.comparison import Comparison, comparisons
 from estradyn.report.wording import interval_text, label_of, number_text, period_text, unit_text
+from estradyn.trial.measurements import EXAMINATIONS
 from estradyn.trial.study import Arm, Study
 
 SHOWN_ELSEWHERE = "later_responders_taken_off_"
@@ -22,6 +23,14 @@ _Key = tuple[str, str]
 _LABELS = {
     "hypercalcemia_incidence_bone_metastases": "Hypercalcemia incidence with bone metastases",
     "hypercalcemia_incidence_grade_3_or_4": "Hypercalcemia incidence, grade 3 or 4",
+    **{
+        f"{endpoint}_{method}": f"{words} by {method}"
+        for method in EXAMINATIONS
+        for endpoint, words in (
+            ("objective_response_rate", "Objective response rate"),
+            ("tumor_volume_change", "Tumor volume change"),
+        )
+    },
     "recurrence_free_survival": "Recurrence-free survival",
     "recurrence_free_survival_hazard_ratio": "Recurrence-free survival, hazard ratio",
     "recurrence_free_survival_log_rank_p": "Recurrence-free survival, log-rank p",

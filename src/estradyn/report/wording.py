@@ -103,11 +103,12 @@ def interval_text(lower: float | None, upper: float | None, unit: str = "") -> s
 
 
 def period_text(time: str) -> str:
-    """Time of an endpoint, say "1826.25 day", in years or months where it is whole."""
-    if not time.endswith(" day"):
-        return time
-    text = time_text(float(time.removesuffix(" day")))
-    return text if "year" in text or "month" in text else time
+    """Time of an endpoint as a reader writes it: "12 week" becomes "12 weeks"."""
+    number, _, unit = time.partition(" ")
+    return time_text(float(number) * _DAYS[unit]) if unit in _DAYS else time
+
+
+_DAYS = {"day": 1.0, "week": 7.0}
 
 
 def time_text(days: float) -> str:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import altair as alt
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from estradyn.report.figures.time_axis import TimeAxis
 from estradyn.report.palette import ArmPalette
@@ -47,7 +49,9 @@ def band_layers(
     data = bands.assign(time=(bands["time_day"] / axis.days).round(3)).drop(
         columns=["time_day", "n"]
     )
-    base = alt.Chart(data.round(4)).encode(
+    levels = data.columns.difference(["arm", "time"], sort=False)
+    data[levels] = _to_digits(data[levels].to_numpy())
+    base = alt.Chart(data).encode(
         x=axis.channel(), color=arm_color(palette, legend=alt.Legend() if legend else None)
     )
     pairs = [("q5", "q95", 0.16)]
@@ -71,3 +75,10 @@ def band_layers(
         )
     )
     return layers
+
+
+def _to_digits(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Values rounded to five significant digits, of levels of a microgram as of a gram."""
+    sizes = np.where(values == 0.0, 1.0, np.abs(values))
+    unit = 10.0 ** (np.floor(np.log10(sizes)) - 4.0)
+    return np.round(values / unit) * unit
