@@ -9,8 +9,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from estradyn.errors import EstradynError, ParameterError
-from estradyn.model import Distribution, EvidenceClass, Level, load_model, load_parameters
-from estradyn.model.parameter_table import VALUE_COLUMNS, read_parameters
+from estradyn.model import (
+    Distribution,
+    EvidenceClass,
+    Level,
+    load_model,
+    load_parameters,
+    models_directory,
+)
+from estradyn.model.parameter_table import VALUE_COLUMNS, read_parameters, read_value_rows
 from estradyn.model.table_file import read_table
 
 SMALL = Path(__file__).parent / "data" / "small"
@@ -199,3 +206,26 @@ def test_a_written_row_is_read_back(tmp_path_factory, value, spread, note):
     assert cells.optional_number("spread") == spread
     assert cells.optional_number("lower") is None
     assert cells.cells["note"] == note
+
+
+def test_every_assumed_value_of_people_has_bounds_or_a_range() -> None:
+    models = models_directory()
+    tables = [
+        path
+        for folder in ("", "settings", "populations")
+        for path in sorted((models / folder).glob("*.tsv"))
+        if path.read_text(encoding="utf-8").startswith("name\tvalue\tunit\tdistribution")
+    ]
+    rows = [row for path in tables for row in read_value_rows(path)]
+    assumed = [
+        row
+        for row in rows
+        if row.evidence_class is EvidenceClass.ASSUMED and row.source == "Assumed"
+    ]
+    assert len(assumed) > 80
+    unbounded = [
+        f"{row.path.name}: {row.name}"
+        for row in assumed
+        if (row.lower is None or row.upper is None) and "range" not in row.note.lower()
+    ]
+    assert unbounded == []
