@@ -141,7 +141,15 @@ def test_values_of_settings_and_people_stand_on_pages_with_class_and_source(fold
         for path in tables:
             assert f"<code>{path.stem}</code>" in page
             for row in read_value_rows(path):
-                assert f'<th scope="row">{row.name.replace("_", " ")}</th>' in page, row.name
+                name = row.name.removeprefix(f"{path.stem}_").replace("_", " ")
+                assert f'<th scope="row">{name}</th>' in page, name
+
+
+def test_values_of_people_take_the_place_of_those_they_begin_from(folder: Path) -> None:
+    page = (folder / "people.html").read_text()
+    section = page.split('<h2 id="hypogonadal_men">')[1].split("</section>")[0]
+    assert section.count(">estrogen baseline estradiol<") == 1
+    assert section.count(">estrogen baseline estrone<") == 1
 
 
 def test_lists_of_a_module_are_text_and_remarks_for_writers_are_left_out(folder: Path) -> None:

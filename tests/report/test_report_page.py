@@ -176,6 +176,7 @@ def test_a_trial_in_which_nothing_happened_can_be_reported(
     page = Page(path.read_text(encoding="utf-8"))
     text = " ".join(page.text.split())
     assert "Median progression-free survival was not reached on toremifene 60 mg" in text
+    assert "against toremifene 60 mg was not to be told on toremifene 200 mg" in text
     assert len(page.of("svg")) == 6
 
 

@@ -80,7 +80,9 @@ def headline_sentences(
 def _part(row: pd.Series, arm: str) -> str:
     unit = unit_text(row["unit"])
     if not math.isfinite(row["value"]):
-        return f"not reached on {arm}"
+        # A median that no curve reaches is known to be late; a ratio without events is not known.
+        known = str(row["endpoint"]).endswith("_median")
+        return f"{'not reached' if known else 'not to be told'} on {arm}"
     value = f"{number_text(row['value'], unit)} {unit}".rstrip()
     interval = interval_text(row["lower"], row["upper"], unit)
     beside = [f"95 % interval {interval}"] if interval else []

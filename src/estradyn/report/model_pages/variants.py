@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from estradyn.model.parameter_table import ParameterRow, read_value_rows
@@ -37,7 +37,7 @@ class Variant:
 def setting_variants(folder: Path) -> list[Variant]:
     """Read the settings of a models folder whose values differ from those of metastatic disease."""
     return [
-        Variant(path.stem, path.stem.capitalize(), (), printed_parameters(read_value_rows(path)))
+        Variant(path.stem, path.stem.capitalize(), (), printed_parameters(_rows(path)))
         for path in sorted((folder / SETTINGS_FOLDER).glob("*.tsv"))
     ]
 
@@ -48,13 +48,20 @@ def people_variants(folder: Path) -> list[Variant]:
     for name, people in people_records(folder).items():
         rows: dict[str, ParameterRow] = {}
         for path in people.values:
-            rows |= {row.name: row for row in read_value_rows(path)}
+            rows |= {row.name: row for row in _rows(path)}
         found.append(
             Variant(
                 name, people.title, _paragraphs(people.body), printed_parameters([*rows.values()])
             )
         )
     return found
+
+
+def _rows(path: Path) -> list[ParameterRow]:
+    """Rows of a table whose names are those of the model, not of the table."""
+    return [
+        replace(row, name=row.name.removeprefix(f"{path.stem}_")) for row in read_value_rows(path)
+    ]
 
 
 def _paragraphs(body: str) -> tuple[str, ...]:
@@ -68,14 +75,14 @@ def variant_pages(folder: Path) -> Mapping[str, tuple[str, str, list[Variant]]]:
     return {
         "settings.html": (
             "Settings",
-            "A study file says `setting:`. Metastatic disease has the values of the modules' own "
-            "pages; these take their place in the others.",
+            "A study file names them under setting. Metastatic disease has the values of the "
+            "modules' own pages; these take their place in the others.",
             setting_variants(folder),
         ),
         "people.html": (
             "People",
-            "A study file says `people:`. Women after menopause have the values of the modules' "
-            "own pages; these take their place, or come with modules of their own, in others.",
+            "A study file names them under people. Women after menopause have the values of the "
+            "modules' own pages; these take their place in others, or come with modules of theirs.",
             people_variants(folder),
         ),
     }
