@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
@@ -59,14 +60,21 @@ def with_rows(table: ParameterTable, changes: Mapping[str, RowValues]) -> Parame
     return ParameterTable(tuple(rows), table.correlations)
 
 
-def write_rows(table: ParameterTable, changes: Mapping[str, RowValues]) -> None:
-    """Print new values and spreads, and put them into the tables of the shipped models."""
+def write_rows(
+    table: ParameterTable,
+    changes: Mapping[str, RowValues],
+    following: Mapping[str, float] = MappingProxyType({}),
+) -> None:
+    """Print new values and spreads, and put them into the tables of the shipped models.
+
+    `following` are values of derived rows that follow from fitted ones.
+    """
     values = {row: new.value for row, new in changes.items() if new.value is not None}
     spreads = {row: new.spread for row, new in changes.items() if new.spread is not None}
-    for column, numbers in (("value", values), ("spread", spreads)):
+    for column, numbers in (("value", {**values, **following}), ("spread", spreads)):
         for row, number in numbers.items():
             print(f"{row}: {column} {number:.4g}")
-    write_fitted_values(table, values, spreads)
+    write_fitted_values(table, values, spreads, following)
 
 
 def draw(

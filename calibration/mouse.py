@@ -38,9 +38,11 @@ import math
 from collections.abc import Callable, Mapping
 
 import numpy as np
+from cohort import RowValues, write_rows
 from numpy.typing import NDArray
 from scipy.optimize import least_squares
 
+from estradyn.model import load_parameters
 from estradyn.xenograft.mice import Colony, Courses, Host, Route, Treatment
 
 Array = NDArray[np.float64]
@@ -131,7 +133,7 @@ def fit(
     start: Mapping[str, float],
     residuals: Callable[[Colony, Values], dict[str, float]],
 ) -> None:
-    """Minimise, then print the rows of the tables and what remains."""
+    """Minimise, then write the rows of the tables and print what remains."""
 
     def objective(point: Array) -> Array:
         return np.array(list(residuals(colony, values_of(start, point)).values()))
@@ -139,8 +141,8 @@ def fit(
     first = np.array(list(start.values()))
     found = least_squares(objective, first, bounds=(first - 4.0, first + 4.0), diff_step=1e-3)
     best = values_of(start, found.x)
-    for name, value in best.items():
-        print(f"{name}: value {value:.3g}")
+    rows = {name: RowValues(value) for name, value in best.items()}
+    write_rows(load_parameters("mouse"), rows)
     for row, residual in residuals(colony, best).items():
         print(f"  {row}: {residual:+.2f}")
     singular = np.linalg.svd(found.jac, compute_uv=False)

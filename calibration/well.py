@@ -1,7 +1,7 @@
 """Fit growth, adaptation and fulvestrant of MCF-7 in culture to counted cells.
 
 Run from the repository root (about a minute), with the folder of shared data beside it or named by
-`ESTRADYN_SHARED`::
+`ESTRADYN_SHARED`; without the data it changes nothing::
 
     python calibration/well.py
 
@@ -16,7 +16,7 @@ What is not fitted: the competition for the receptor, partial agonism and the mi
 of growth are those of a patient's tumor; the destruction of receptor by fulvestrant follows from
 half-lives; the rates of receptor gain over months are set by row SERM02.
 
-Run of 2026-11-22. The residuals are 1.7 times what repeats scatter, as experiments differ: one
+Run of 2026-11-29. The residuals are 1.7 times what repeats scatter, as experiments differ: one
 grows to 200-fold with estradiol (119 reached), another to 20-fold. Without estradiol 5-fold in the
 first week and then a plateau (5.6 to 9.7, then a plateau); fulvestrant without estradiol 1.3-fold
 (1.4 to 2.2), 500 nmol/L against 10 nmol/L estradiol 2.0-fold (1.8 to 3.6), 200 nmol/L overshoots
@@ -33,14 +33,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from cohort import RowValues, write_rows
 from numpy.typing import NDArray
 from scipy.optimize import least_squares
 
 from estradyn.assay.simulate.cells import Medium, simulate_cells
+from estradyn.assay.wells import GROWTH_AREA_CM2
+from estradyn.model import load_parameters
 
 Array = NDArray[np.float64]
 
 SHARED = Path(os.environ.get("ESTRADYN_SHARED", Path(__file__).parents[2] / "shared"))
+COUNTS = SHARED / "data" / "mcf7_counts.csv"
 AREA_CM2 = {"60 mm dish": 21.0, '"10cm2 dish"': 55.0}
 """Growth area of the vessels, by the beginning of their names."""
 
@@ -48,11 +52,14 @@ REPEAT_SD = 0.24
 CARRY_OVER_SD = 0.5
 INHIBITION = ("ICI01", 0.29, np.log(1.5))
 
+PER_AREA, CAPACITY = "tumor_capacity_per_area", "tumor_capacity"
+"""What is fitted of room for cells, thousands per cm2, and the row for a well of 96."""
+
 START = {
     "tumor_birth_rate": 0.026,
     "tumor_adaptation_rate": 0.015,
     "tumor_fed_activity": 0.06,
-    "tumor_capacity_per_area": 430.0,
+    PER_AREA: 430.0,
     "fulvestrant_ligand_tumor_partition": 0.92,
 }
 
@@ -73,7 +80,7 @@ class Arm:
 def read_arms() -> list[Arm]:
     """Arms with estradiol and fulvestrant alone; no other drug, no alternation, no duplicate."""
     found: dict[tuple[str, ...], list[dict[str, str]]] = {}
-    with (SHARED / "data" / "mcf7_counts.csv").open(encoding="utf-8") as stream:
+    with COUNTS.open(encoding="utf-8") as stream:
         for row in csv.DictReader(stream):
             others = (row[f"{drug}_nM"] for drug in ("palbociclib", "abemaciclib", "azd1775"))
             if any(float(value or 0) for value in others) or row["cell_line"] != "MCF-7":
@@ -108,7 +115,7 @@ def predicted(arms: list[Arm], values: dict[str, float]) -> list[Array]:
     """Fold of each arm at its counts."""
     hours = np.unique(np.concatenate([[0.0], *(arm.hours for arm in arms)]))
     parameters = dict(values)
-    per_area = parameters.pop("tumor_capacity_per_area")
+    per_area = parameters.pop(PER_AREA)
     cells = simulate_cells(
         [arm.treatment for arm in arms],
         hours,
@@ -117,7 +124,7 @@ def predicted(arms: list[Arm], values: dict[str, float]) -> list[Array]:
         parameters={
             **parameters,
             "tumor_seeded_cells": np.array([arm.start for arm in arms]),
-            "tumor_capacity": np.array([per_area * arm.area for arm in arms]),
+            CAPACITY: np.array([per_area * arm.area for arm in arms]),
         },
     )["live_cells"]
     return [cells[i][np.searchsorted(hours, arm.hours)] / arm.start for i, arm in enumerate(arms)]
@@ -126,20 +133,23 @@ def predicted(arms: list[Arm], values: dict[str, float]) -> list[Array]:
 def half_inhibition(values: dict[str, float]) -> float:
     """Fulvestrant in nmol/L that halves the number of cells after six days without estradiol."""
     doses = np.logspace(-11.5, -7.5, 33)
-    parameters = {name: value for name, value in values.items() if "per_area" not in name}
+    parameters = {name: value for name, value in values.items() if name != PER_AREA}
     cells = simulate_cells(
         [{}, *({"fulvestrant": dose, "estradiol": 1e-20} for dose in doses)],
         [144.0],
         cell_line="MCF-7",
         medium=Medium(deprivation_h=0.0),
-        parameters={**parameters, "tumor_capacity": 1e6},
+        parameters={**parameters, CAPACITY: 1e6},
     )["live_cells"][:, 0]
     share = cells[1:] / cells[0]
     return float(1e9 * np.exp(np.interp(-0.5, -share, np.log(doses))))
 
 
 def main() -> None:
-    """Fit, print the values and what they reach."""
+    """Fit, write the rows and print what they reach."""
+    if not COUNTS.is_file():
+        print(f"Kept the growth of MCF-7: there are no counts in {COUNTS} (set ESTRADYN_SHARED).")
+        return
     arms = read_arms()
     names = list(START)
 
@@ -160,7 +170,10 @@ def main() -> None:
     values = dict(zip(names, np.exp(fit.x), strict=True))
     covariance = np.linalg.pinv(fit.jac.T @ fit.jac) * 2 * fit.cost / (fit.fun.size - len(names))
     for name, logarithm, error in zip(names, fit.x, np.sqrt(np.diag(covariance)), strict=True):
-        print(f"{name}: value {np.exp(logarithm):.4g} (log SE {error:.2f})")
+        print(f"{name}: {np.exp(logarithm):.4g} (log SE {error:.2f})")
+    rows = {name: value for name, value in values.items() if name != PER_AREA}
+    rows[CAPACITY] = values[PER_AREA] * GROWTH_AREA_CM2[96]
+    write_rows(load_parameters("well"), {name: RowValues(value) for name, value in rows.items()})
     print(f"root mean square of {fit.fun.size} residuals {np.sqrt(np.mean(fit.fun**2)):.2f}")
     for arm, model in zip(arms, predicted(arms, values), strict=True):
         pairs = " ".join(

@@ -57,7 +57,7 @@ def test_every_value_has_a_class_and_a_source_and_only_fits_are_called_fitted(pa
     for row in patient.parameters.rows:
         assert row.source.strip(), row.name
     fitted = {row.name for row in patient.parameters.rows if row.evidence_class.value == "fitted"}
-    assert {"flare_threshold", "toremifene_ligand_breast_agonism"} <= fitted
+    assert {"flare_threshold", "tumor_birth_rate"} <= fitted
 
 
 @pytest.mark.parametrize("name", ["baseline", "plausibility", "outputs", "correlations"])

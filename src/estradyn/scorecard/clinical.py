@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from estradyn.scorecard import cycles, regimens
-from estradyn.scorecard.prediction import Prediction, Progress
+from estradyn.scorecard.prediction import Change, Prediction, Progress, unchanged
 from estradyn.scorecard.targets import Target
 from estradyn.scorecard.virtual_trials import VirtualTrials
 
@@ -16,8 +16,11 @@ def predict(
     workers: int,
     progress: Progress | None,
     patients: int | None = None,
+    change: Change = unchanged,
 ) -> Mapping[str, Prediction]:
     """Simulate what the targets ask for; see `estradyn.scorecard.prediction.Predictor`.
+
+    With `change` every model is changed after it is loaded.
 
     A scenario that begins with one of `regimens.PEOPLE` is a regimen
     (`estradyn.scorecard.regimens`), one that begins with one of `cycles.PEOPLE` is about women
@@ -27,9 +30,13 @@ def predict(
     levels = [one for one in targets if one.scenario.partition(": ")[0] in regimens.PEOPLE]
     cycling = [one for one in targets if one.scenario.partition(": ")[0] in cycles.PEOPLE]
     trials = [one for one in targets if one not in levels and one not in cycling]
-    found = regimens.predict_levels(levels, workers=workers, progress=progress, patients=patients)
+    found = regimens.predict_levels(
+        levels, workers=workers, progress=progress, patients=patients, change=change
+    )
     found = {
         **found,
-        **cycles.predict_cycles(cycling, workers=workers, progress=progress, patients=patients),
+        **cycles.predict_cycles(
+            cycling, workers=workers, progress=progress, patients=patients, change=change
+        ),
     }
-    return {**found, **VirtualTrials(workers, progress, patients).predictions(trials)}
+    return {**found, **VirtualTrials(workers, progress, patients, change).predictions(trials)}

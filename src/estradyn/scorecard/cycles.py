@@ -38,7 +38,7 @@ from estradyn.model.patient_model import with_fixed_values
 from estradyn.model.units import unit_ratio
 from estradyn.population import Population, stream_population
 from estradyn.population.cycle import last_cycle
-from estradyn.scorecard.prediction import Prediction, Progress
+from estradyn.scorecard.prediction import Change, Prediction, Progress, unchanged
 from estradyn.scorecard.targets import Target
 from estradyn.trial import statistics
 from estradyn.trial.statistics import Estimate
@@ -177,7 +177,12 @@ def read_treatment(text: str) -> Treatment:
 
 
 def predict_cycles(
-    targets: Iterable[Target], *, workers: int, progress: Progress | None, patients: int | None
+    targets: Iterable[Target],
+    *,
+    workers: int,
+    progress: Progress | None,
+    patients: int | None,
+    change: Change = unchanged,
 ) -> Mapping[str, Prediction]:
     """Predict what is asked of women whose ovary is at work, by id of the target."""
     by_scenario: dict[str, list[Target]] = {}
@@ -187,7 +192,9 @@ def predict_cycles(
     for done, (scenario, asked) in enumerate(by_scenario.items(), start=1):
         people, _, text = scenario.partition(": ")
         arms = [
-            _Women(PEOPLE[people], read_treatment(part), asked, patients or PATIENTS, workers)
+            _Women(
+                PEOPLE[people], read_treatment(part), asked, patients or PATIENTS, workers, change
+            )
             for part in text.split(AGAINST)
         ]
         found.update({target.id: _predict(target, arms) for target in asked})
@@ -200,7 +207,13 @@ class _Women:
     """Women on one treatment."""
 
     def __init__(
-        self, people: str, treatment: Treatment, targets: list[Target], patients: int, workers: int
+        self,
+        people: str,
+        treatment: Treatment,
+        targets: list[Target],
+        patients: int,
+        workers: int,
+        change: Change,
     ):
         self.treatment = treatment
         self._workers = workers
@@ -208,11 +221,13 @@ class _Women:
         times = [parse_time(target.time).end for target in targets if target.time]
         self._days = max([CYCLE_DAYS, treatment.last_course + OVULATION_DAYS, *times])
         # Women without metastases: nothing of a tumor is read.
-        model = load_patient_model(
-            drugs=treatment.drugs,
-            modules=modules_giving(names, population=people),
-            setting=str(Setting.ADJUVANT),
-            population=people,
+        model = change(
+            load_patient_model(
+                drugs=treatment.drugs,
+                modules=modules_giving(names, population=people),
+                setting=str(Setting.ADJUVANT),
+                population=people,
+            )
         )
         for name in names:
             if name not in model.model.unit_of:

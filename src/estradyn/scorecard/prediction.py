@@ -7,10 +7,19 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from estradyn.model import PatientModel
 from estradyn.scorecard.targets import Target
 
 Progress = Callable[[str, int, int], None]
 """Called with what is being simulated, how many of it are done, and how many are planned."""
+
+Change = Callable[[PatientModel], PatientModel]
+"""What is done to each model after it is loaded, say by a fit that tries other values."""
+
+
+def unchanged(model: PatientModel) -> PatientModel:
+    """Return the model as it is shipped."""
+    return model
 
 
 @dataclass(frozen=True)

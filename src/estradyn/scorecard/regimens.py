@@ -47,7 +47,7 @@ from estradyn.scorecard.distributions import (
     predict_distributions,
     variables_of,
 )
-from estradyn.scorecard.prediction import Prediction, Progress
+from estradyn.scorecard.prediction import Change, Prediction, Progress, unchanged
 from estradyn.scorecard.regimen_text import HOURS_PER_DAY, PEOPLE, Regimen, read_regimen
 from estradyn.scorecard.targets import Target
 from estradyn.trial import statistics
@@ -96,7 +96,12 @@ AFTER_LAST_DOSE = np.unique(
 
 
 def predict_levels(
-    targets: Iterable[Target], *, workers: int, progress: Progress | None, patients: int | None
+    targets: Iterable[Target],
+    *,
+    workers: int,
+    progress: Progress | None,
+    patients: int | None,
+    change: Change = unchanged,
 ) -> Mapping[str, Prediction]:
     """Predict what is asked of drugs given to women, by id of the target."""
     by_drug: dict[tuple[str, str], dict[str, list[Target]]] = {}
@@ -116,7 +121,7 @@ def predict_levels(
             for target in asked
             for name in _variables(target.id, target.endpoint)
         }
-        drawn = _Patients(PEOPLE[people], (drug,), asked_for, patients or PATIENTS, workers)
+        drawn = _Patients(PEOPLE[people], (drug,), asked_for, patients or PATIENTS, workers, change)
         for done, (scenario, asked) in enumerate(scenarios.items(), start=1):
             given = _Given(drawn, read_regimen(asked[0].id, scenario))
             found.update({target.id: given.prediction(target) for target in asked})
@@ -125,7 +130,7 @@ def predict_levels(
     for (people, drug), asked in of_women.items():
         names = {name for target in asked for name in variables_of(target)}
         drugs = (drug,) if drug else ()
-        drawn = _Patients(PEOPLE[people], drugs, names, patients or WOMEN, workers)
+        drawn = _Patients(PEOPLE[people], drugs, names, patients or WOMEN, workers, change)
         found.update(_distributions(drawn, people, asked, progress))
     return found
 
@@ -190,14 +195,17 @@ class _Patients:
         variables: set[str],
         patients: int,
         workers: int,
+        change: Change,
     ):
         self._workers = workers
         # People without metastases: nothing of a tumor is read.
-        self.model: PatientModel = load_patient_model(
-            drugs=drugs,
-            modules=modules_giving(variables, population=population),
-            setting=str(Setting.ADJUVANT),
-            population=population,
+        self.model: PatientModel = change(
+            load_patient_model(
+                drugs=drugs,
+                modules=modules_giving(variables, population=population),
+                setting=str(Setting.ADJUVANT),
+                population=population,
+            )
         )
         self._variables = sorted(variables)
         for name in self._variables:

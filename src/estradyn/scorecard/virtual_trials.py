@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from estradyn.errors import InputError
 from estradyn.evidence.times import When, parse_time
 from estradyn.model import Output
-from estradyn.scorecard.prediction import Prediction, Progress
+from estradyn.scorecard.prediction import Change, Prediction, Progress, unchanged
 from estradyn.scorecard.targets import Target
 from estradyn.scorecard.time_to_event import in_one_arm, in_two_arms
 from estradyn.trial import statistics
@@ -69,12 +69,21 @@ class VirtualTrials:
         Told as patients are simulated.
     patients
         Patients per arm, in place of the scenario's.
+    change
+        What is done to each model after it is loaded.
     """
 
-    def __init__(self, workers: int, progress: Progress | None, patients: int | None):
+    def __init__(
+        self,
+        workers: int,
+        progress: Progress | None,
+        patients: int | None,
+        change: Change = unchanged,
+    ):
         self._workers = workers
         self._progress = progress
         self._patients = patients
+        self._change = change
 
     def predictions(self, targets: Iterable[Target]) -> Mapping[str, Prediction]:
         """Predict what is asked, by id of the target; the order decides what is run when."""
@@ -94,7 +103,7 @@ class VirtualTrials:
         name, _, arm_name = scenario.partition(": ")
         study = one_arm(name, arm_name)
         study = with_overrides(study, patients=self._patients)
-        model = patient_model_of(study)
+        model = self._change(patient_model_of(study))
         simulation = PatientSimulation(study, workers=self._workers, patient_model=model)
         with tempfile.TemporaryDirectory() as folder:
             result = run_trial(
