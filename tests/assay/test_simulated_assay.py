@@ -86,7 +86,7 @@ def test_the_folder_is_analysed_as_it_is(written: Path, tmp_path: Path) -> None:
         commands, ["simulate", str(written), "--out", str(out), "--seed", "3"]
     )
     assert outcome.exit_code == 0, outcome.output
-    assert "true peak 124 % of vehicle at 15." in outcome.output
+    assert "true peak 125 % of vehicle at 15." in outcome.output
     assert json.loads((out / "simulation.json").read_text())["seed"] == 3
     assert (out / "simulated.svg").read_text().startswith("<svg")
     truth = pd.read_csv(out / "truth.csv")
@@ -214,5 +214,5 @@ def test_example_of_the_documentation_runs(capsys: pytest.CaptureFixture[str]) -
     example = next(block for block in blocks if "simulate_plates" in block)
     exec(compile(example, "docs/assay.md", "exec"), {"__name__": "example"})
     printed = capsys.readouterr().out
-    assert "peak 124 % at 1.6e-08 M" in printed
+    assert "peak 125 % at 1.6e-08 M" in printed
     assert "simulated runs" in printed
