@@ -1,5 +1,6 @@
 """Value tables: what is read, and what is refused where."""
 
+import re
 import shutil
 from pathlib import Path
 
@@ -17,8 +18,8 @@ from estradyn.model import (
     load_parameters,
     models_directory,
 )
-from estradyn.model.parameter_table import VALUE_COLUMNS, read_parameters, read_value_rows
-from estradyn.model.table_file import read_table
+from estradyn.model.parameter_table import VALUE_COLUMNS, read_parameters
+from estradyn.model.table_file import TableRow, read_table
 
 SMALL = Path(__file__).parent / "data" / "small"
 
@@ -208,24 +209,56 @@ def test_a_written_row_is_read_back(tmp_path_factory, value, spread, note):
     assert cells.cells["note"] == note
 
 
-def test_every_assumed_value_of_people_has_bounds_or_a_range() -> None:
-    models = models_directory()
-    tables = [
-        path
-        for folder in ("", "settings", "populations")
-        for path in sorted((models / folder).glob("*.tsv"))
-        if path.read_text(encoding="utf-8").startswith("name\tvalue\tunit\tdistribution")
-    ]
-    rows = [row for path in tables for row in read_value_rows(path)]
-    assumed = [
-        row
-        for row in rows
-        if row.evidence_class is EvidenceClass.ASSUMED and row.source == "Assumed"
-    ]
-    assert len(assumed) > 80
+SHIPPED = [
+    row
+    for path in sorted(models_directory().rglob("*.tsv"))
+    for columns in [tuple(path.read_text(encoding="utf-8").split("\n", 1)[0].split("\t"))]
+    if {"class", "source", "note"} <= set(columns)
+    for row in read_table(path, columns)
+]
+"""Every row that says where its number comes from: values, correlations, co-medication."""
+
+
+def named(row: TableRow) -> str:
+    return f"{row.path.relative_to(models_directory())}:{row.line}"
+
+
+def test_every_shipped_number_that_is_assumed_has_bounds_or_a_range() -> None:
+    assumed = [row for row in SHIPPED if row.cells["source"] == "Assumed"]
+    assert len({row.path.parent for row in assumed}) >= 4  # people, populations, mice, wells
     unbounded = [
-        f"{row.path.name}: {row.name}"
+        named(row)
         for row in assumed
-        if (row.lower is None or row.upper is None) and "range" not in row.note.lower()
+        if not (row.cells.get("lower") and row.cells.get("upper"))
+        and not re.search(r"\brange .+? to ", row.cells["note"], re.IGNORECASE)
     ]
     assert unbounded == []
+
+
+def test_only_what_is_assumed_has_no_other_source() -> None:
+    """What is measured, fitted or derived names what it comes from."""
+    contradicting = [
+        named(row)
+        for row in SHIPPED
+        if row.cells["class"] != "assumed" and row.cells["source"].lower().startswith("assumed")
+    ]
+    assert contradicting == []
+
+
+def test_an_assumed_value_lies_in_the_range_of_its_note() -> None:
+    number = r"(-?\d+(?:\.\d+)?(?:e-?\d+)?)"
+    # A word behind the numbers may be another unit.
+    in_its_unit = re.compile(rf"\brange {number} to {number}(?=[;,:)]|\.\s|\.?$)", re.IGNORECASE)
+    outside = []
+    found = 0
+    for row in SHIPPED:
+        match = in_its_unit.search(row.cells["note"])
+        if row.cells["class"] != "assumed" or match is None:
+            continue
+        column = next(name for name in ("value", "correlation", "factor") if name in row.cells)
+        low, high = sorted(float(bound) for bound in match.groups())
+        found += 1
+        if not low <= row.number(column) <= high:
+            outside.append(named(row))
+    assert found > 150
+    assert outside == []
