@@ -148,21 +148,22 @@ def treat_evenly(
     daily: Mapping[str, float],
     days: Array,
     *,
+    stop: float | None = None,
     initial_states: Array | None = None,
     workers: int = 2,
 ) -> Solution:
     """Give drugs as a constant flow, in mg per day, and read the outputs on the given days.
 
-    Levels then lack their daily swing, which matters little for tumors (drugs here have half-lives
-    of two days and more, cells turn over in weeks); without a jump each day the solver takes forty
-    times fewer steps.
+    The flow ends on the day `stop`, without it on the last. Levels then lack their daily swing,
+    which matters little for tumors (drugs here have half-lives of two days and more, cells turn
+    over in weeks); without a jump each day the solver takes forty times fewer steps.
     """
     patients = len(next(iter(parameters.values())))
     records = drug_records(models_directory())
-    last = float(days[-1])
+    end = float(days[-1]) if stop is None else stop
     flows = [
         DoseSchedule.infusions(
-            np.arange(patients), 0.0, last * HOURS_PER_DAY, records[drug].dose_state, dose * last
+            np.arange(patients), 0.0, end * HOURS_PER_DAY, records[drug].dose_state, dose * end
         )
         for drug, dose in daily.items()
     ]

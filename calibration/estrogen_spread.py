@@ -49,7 +49,7 @@ NOISE = 0.2
 
 CONSTANT = "anastrozole_aromatase_inhibition_constant"
 SHARES = ("estrogen_aromatase_independent_share", "estrogen_estrone_aromatase_independent_share")
-SPREADS_OF_SENSITIVITY = (1.5, 1.8, 2.1, 2.4)
+SPREADS_OF_SENSITIVITY = (1.5, 1.8, 2.1, 2.4, 2.7, 3.0, 3.3)
 SPREADS_OF_SHARES = (0.4, 0.6, 0.8)
 ESTRADIOL, ESTRONE = "estradiol_concentration", "estrone_concentration"
 AROMATASE = "aromatase_activity"
