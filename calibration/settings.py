@@ -6,14 +6,14 @@ Run from the repository root after `flare_and_response.py`, whose rows it takes 
     python calibration/settings.py
 
 It writes rows of models/settings/neoadjuvant.tsv, and prints how near the targets came and which
-values they found. The rows that stand in the tables of the adjuvant and
-prevention settings as well (growth, loss and dependence of untreated cancers) are written there
-too. Then two values of each of those settings, what resists every drug and on what a SERM alone has
-no hold, are fitted to what tamoxifen leaves and to what an inhibitor leaves: of recurrences after
-surgery (AD01, AD17), and of receptor-positive cancers (PV03, PV09). After surgery the size of
-micrometastases is fitted with them, to what five years of tamoxifen still do in the five years
-after (AD02), and the share of women who have any follows from 92.5 % free of recurrence after four
-years of anastrozole (AD32: 91.2 % free of any event).
+values they found. The rows that stand in the tables of the adjuvant and prevention settings as well
+(growth, loss and dependence of untreated cancers) are written there too. Then two values of each of
+those settings, what resists every drug and on what a SERM alone has no hold, are fitted to what
+tamoxifen leaves and to what an inhibitor leaves: of recurrences after surgery (AD01, AD17), and of
+receptor-positive cancers (PV03, PV09). After surgery the size of micrometastases is fitted with
+them, to what five years of tamoxifen still do in the five years after (AD02), and the share of
+women who have any follows from 92.5 % free of recurrence after four years of anastrozole (AD32:
+91.2 % free of any event).
 
 Method: Gauss-Newton on a weighted sum of squares (`terms` states the targets with their rows;
 `population_fit`), with the same women in every arm and step. Examinations and biopsies have the
@@ -25,11 +25,13 @@ women are those whose tumor is rich in receptor: a population, whose own rows th
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 from cohort import (
+    HOURS_PER_DAY,
     Array,
     RowValues,
     compile_even,
@@ -39,13 +41,14 @@ from cohort import (
     with_rows,
     write_rows,
 )
-from population_fit import Parameter, Term, gauss_newton
+from population_fit import Fit, Parameter, Term, gauss_newton
 
 from estradyn.engine import CompiledModel
 from estradyn.model import ParameterTable, load_patient_model
+from estradyn.trial.endpoints import DAYS_PER_MONTH
 from estradyn.trial.measurement import diameter_of_sphere
 from estradyn.trial.neoadjuvant import responded
-from estradyn.trial.occult_disease import lesion_volume
+from estradyn.trial.occult_disease import DAYS_PER_YEAR, lesion_volume
 from estradyn.trial.schedule import log_error
 from estradyn.trial.study import Criteria
 
@@ -59,7 +62,6 @@ ERRORS = {"ultrasound": 10.0, "caliper": 14.0, "palpation": 18.0, "ki67": 30.0}
 """Coefficients of variation in percent, of one diameter and of one core, as in the scenario
 `neoadjuvant` of the scorecard."""
 
-HOURS_PER_DAY = 24.0
 CRITERIA = Criteria(bidimensional=True)
 
 TAMOXIFEN, LETROZOLE, ANASTROZOLE = {"tamoxifen": 20.0}, {"letrozole": 2.5}, {"anastrozole": 1.0}
@@ -84,8 +86,8 @@ ARMS: Mapping[str, Arm] = {
 DRUGS = ("anastrozole", "letrozole", "tamoxifen")
 
 # What an earlier run left where it began is not fitted: the spreads of loss, of dependence and of
-# stroma, the share of resistant cells, and the antagonism of a SERM, which
-# these targets do not tell from cells on which a SERM has no hold.
+# stroma, the share of resistant cells, and the antagonism of a SERM, which these targets do not
+# tell from cells on which a SERM has no hold.
 PARAMETERS = (
     Parameter("tumor_birth_rate", 0.00085, 0.4),
     Parameter("tumor_birth_rate", 0.8, 0.4, "log", "spread"),
@@ -220,8 +222,6 @@ def terms(seen: Mapping[str, Seen]) -> Sequence[Term]:
 SHARED = ("tumor_birth_rate", "tumor_loss_ratio", "tumor_growth_dependence_logit")
 """Rows that untreated cancers have in common before surgery, after it and before they are found."""
 
-DAYS_PER_YEAR = 365.25
-DAYS_PER_MONTH = DAYS_PER_YEAR / 12.0
 COURSE = 5.0 * DAYS_PER_YEAR
 """Days of treatment after surgery and of prevention."""
 
@@ -250,6 +250,13 @@ def scan_days(years: float) -> Array:
     return np.arange(0.0, years * DAYS_PER_YEAR, 26 * 7.0)
 
 
+@cache
+def compiled_early(drugs: tuple[str, ...], outputs: tuple[str, ...]) -> CompiledModel:
+    """Compile the tumor with some drugs, and with the appearance of lesions where that is read."""
+    modules = ("lesions",) if len(outputs) > 1 else ()
+    return compile_even(tumor_model(*drugs, modules=modules), outputs, drugs)
+
+
 @dataclass(frozen=True)
 class EarlyDisease:
     """Women without visible disease, untreated and treated."""
@@ -264,10 +271,8 @@ class EarlyDisease:
         outputs: tuple[str, ...],
         years: float,
     ) -> tuple[Mapping[str, Array], dict[str, Array], dict[str, Array]]:
-        modules = ("lesions",) if len(outputs) > 1 else ()
         given = arm or {"tamoxifen": 0.0}
-        model = tumor_model(*given, modules=modules)
-        compiled = compile_even(model, outputs, tuple(given))
+        compiled = compiled_early(tuple(given), outputs)
         table = with_rows(self.table, changes)
         parameters, traits = draw(table, compiled.model.parameter_names, self.seed, EARLY_WOMEN)
         solution = treat_evenly(compiled, parameters, given, scan_days(years), stop=COURSE)
@@ -390,17 +395,20 @@ def terms_before_cancer(women: EarlyDisease, changes: Mapping[str, RowValues]) -
     )
 
 
+def fit_early(
+    parameters: Sequence[Parameter], terms_at: Callable[[Mapping[str, RowValues]], Sequence[Term]]
+) -> Fit:
+    """Fit what resists in one of the early settings, and print it."""
+    fit = gauss_newton(parameters, terms_at, iterations=6, penalty=EARLY_PENALTY_WEIGHT)
+    fit.print()
+    return fit
+
+
 def fit_early_settings() -> None:
     """Find, write and print what resists after surgery and before cancer."""
     table = load_patient_model(drugs=DRUGS, setting="adjuvant").parameters
     women = EarlyDisease(table)
-    fit = gauss_newton(
-        SHARES_AND_SIZE,
-        lambda rows: terms_after_surgery(women, rows),
-        iterations=6,
-        penalty=EARLY_PENALTY_WEIGHT,
-    )
-    fit.print()
+    fit = fit_early(SHARES_AND_SIZE, lambda rows: terms_after_surgery(women, rows))
     anastrozole = women.recurrences(fit.changes, ANASTROZOLE)
     recurred = anastrozole.share(4.0 * DAYS_PER_YEAR)
     print(f"recurred in four years on anastrozole with disease left {100 * recurred:.1f} %")
@@ -409,14 +417,7 @@ def fit_early_settings() -> None:
 
     table = load_patient_model(drugs=DRUGS, setting="prevention").parameters
     before = EarlyDisease(table)
-    fit = gauss_newton(
-        SHARES,
-        lambda rows: terms_before_cancer(before, rows),
-        iterations=6,
-        penalty=EARLY_PENALTY_WEIGHT,
-    )
-    fit.print()
-    write_rows(table, fit.changes)
+    write_rows(table, fit_early(SHARES, lambda rows: terms_before_cancer(before, rows)).changes)
 
 
 def main() -> None:

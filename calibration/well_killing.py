@@ -18,14 +18,12 @@ in the order above; toremifene 455 nmol/L.
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 from cohort import RowValues, write_rows
 from scipy.optimize import brentq
 
 from estradyn.model import load_parameters
-from estradyn.scorecard.in_vitro import ENDPOINTS, read_scenario
+from estradyn.scorecard.in_vitro import predicted_value
 from estradyn.scorecard.targets import Target, targets_of
 
 TAMOXIFEN_ROWS = ("TAM01", "TAM04", "TAM06", "TAM07")
@@ -34,13 +32,6 @@ TOREMIFENE_ROW = "TOR07"
 TOREMIFENE = "toremifene_ligand_cytotoxic_concentration"
 CANDIDATES = np.geomspace(600.0, 2400.0, 25)
 """Unbound, nmol/L, over which the steps of the scorecard's doses are averaged out."""
-
-
-def predicted(target: Target, name: str, value: float) -> float:
-    """What the scorecard predicts with a value of the well changed."""
-    culture = read_scenario(target.scenario)
-    culture = replace(culture, parameters={**culture.parameters, name: value})
-    return ENDPOINTS[target.endpoint](culture, float(target.time.removesuffix(" h")))
 
 
 def published(target: Target) -> float:
@@ -59,7 +50,10 @@ def tamoxifen() -> float:
     doses = np.array([published(target) for target in targets])
     share = np.array(
         [
-            [predicted(target, TAMOXIFEN, float(candidate)) / candidate for target in targets]
+            [
+                predicted_value(target, {TAMOXIFEN: float(candidate)}) / candidate
+                for target in targets
+            ]
             for candidate in CANDIDATES
         ]
     )
@@ -77,10 +71,11 @@ def toremifene() -> float:
     (target,) = targets_of("in_vitro", (TOREMIFENE_ROW,))
 
     def misfit(logarithm: float) -> float:
-        return predicted(target, TOREMIFENE, float(np.exp(logarithm))) - published(target)
+        return predicted_value(target, {TOREMIFENE: float(np.exp(logarithm))}) - published(target)
 
     best = float(np.exp(brentq(misfit, np.log(50.0), np.log(5000.0), xtol=1e-3)))
-    print(f"  {target.id}: {predicted(target, TOREMIFENE, best):.0f} ({published(target):.0f}) %")
+    reached = predicted_value(target, {TOREMIFENE: best})
+    print(f"  {target.id}: {reached:.0f} ({published(target):.0f}) %")
     return best
 
 

@@ -16,15 +16,13 @@ Run of 2026-11-29: growth decides; the peak is at 2.6 nmol/L.
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 from cohort import RowValues, write_rows
 from scipy.optimize import brentq
 
 from estradyn.model import load_parameters, models_directory
 from estradyn.model.parameter_table import read_overlay
-from estradyn.scorecard.in_vitro import ENDPOINTS, NOTICEABLE, read_scenario
+from estradyn.scorecard.in_vitro import NOTICEABLE, predicted_value
 from estradyn.scorecard.targets import targets_of
 
 PEAK, GROWTH = "TAM03", "TOR06"
@@ -39,10 +37,7 @@ def main() -> None:
     targets = {target.id: target for target in targets_of("in_vitro", (PEAK, GROWTH))}
 
     def predicted(row: str, midpoint: float) -> float:
-        target = targets[row]
-        culture = read_scenario(target.scenario)
-        culture = replace(culture, parameters={**culture.parameters, MIDPOINT: midpoint})
-        return ENDPOINTS[target.endpoint](culture, float(target.time.removesuffix(" h")))
+        return predicted_value(targets[row], {MIDPOINT: midpoint})
 
     published = targets[PEAK].number
     assert published is not None

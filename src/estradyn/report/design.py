@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from estradyn.report.off_study import rule_text
-from estradyn.report.wording import time_text, times_text, words_of
+from estradyn.report.wording import listed, time_text, times_text, words_of
 from estradyn.trial.people import known_people
 from estradyn.trial.study import (
     Arm,
@@ -48,8 +48,7 @@ def _pattern_text(regimen: Regimen) -> str:
             pattern += f" for {time_text(regimen.course)}"
     else:
         days = [f"{day:g}" for day in regimen.at or ()]
-        listed = " and ".join([", ".join(days[:-1]), days[-1]] if len(days) > 1 else days)
-        pattern = f"on {'days' if len(days) > 1 else 'day'} {listed}"
+        pattern = f"on {'days' if len(days) > 1 else 'day'} {listed(days)}"
     if regimen.cycle is not None:
         pattern += f" of {_every(regimen.cycle)}"
     return pattern

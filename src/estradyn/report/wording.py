@@ -115,7 +115,8 @@ def time_text(days: float) -> str:
     """Time in the largest unit that divides it: years, months, weeks, days or hours."""
     for length, unit in _TIMES:
         if days != 0 and _whole(days, length):
-            return _count_text(days, length, unit)
+            count = round(days / length)
+            return f"{count} {unit}{'' if count == 1 else 's'}"
     return f"{days:g} days"
 
 
@@ -123,8 +124,8 @@ def times_text(days: Sequence[float]) -> str:
     """Times in the largest unit that divides all of them, days at least, or each in its own."""
     for length, unit in _TIMES:
         if len(days) > 1 and length >= 1.0 and all(_whole(day, length) for day in days):
-            return f"{_listed([str(round(day / length)) for day in days])} {unit}s"
-    return _listed([time_text(day) for day in days])
+            return f"{listed([str(round(day / length)) for day in days])} {unit}s"
+    return listed([time_text(day) for day in days])
 
 
 _TIMES = (
@@ -137,10 +138,6 @@ def _whole(days: float, length: float) -> bool:
     return abs(days / length - round(days / length)) < 1e-6
 
 
-def _count_text(days: float, length: float, unit: str) -> str:
-    count = round(days / length)
-    return f"{count} {unit}{'' if count == 1 else 's'}"
-
-
-def _listed(words: Sequence[str]) -> str:
+def listed(words: Sequence[str]) -> str:
+    """Words with commas between, and "and" before the last."""
     return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)

@@ -17,7 +17,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
@@ -167,17 +168,30 @@ def predict(
     """
     found = {}
     for place, target in enumerate(targets, start=1):
-        if target.endpoint not in ENDPOINTS:
-            raise ParameterError(
-                f"evidence '{target.id}' asks for '{target.endpoint}'; allowed are "
-                + ", ".join(ENDPOINTS)
-            )
-        culture = read_scenario(target.scenario)
-        value = ENDPOINTS[target.endpoint](culture, float(target.time.removesuffix(" h")))
-        found[target.id] = Prediction(value, unit=target.unit)
+        found[target.id] = Prediction(predicted_value(target), unit=target.unit)
         if progress is not None:
             progress("cultures", place, len(targets))
     return found
+
+
+def predicted_value(
+    target: Target, parameters: Mapping[str, float] = MappingProxyType({})
+) -> float:
+    """Simulate what one target asks for, with some values of the well changed, by flattened name.
+
+    Raises
+    ------
+    ParameterError
+        If its scenario or endpoint is not known.
+    """
+    if target.endpoint not in ENDPOINTS:
+        raise ParameterError(
+            f"evidence '{target.id}' asks for '{target.endpoint}'; allowed are "
+            + ", ".join(ENDPOINTS)
+        )
+    culture = read_scenario(target.scenario)
+    culture = replace(culture, parameters={**culture.parameters, **parameters})
+    return ENDPOINTS[target.endpoint](culture, float(target.time.removesuffix(" h")))
 
 
 def _fold(culture: Culture, hours: float) -> float:
